@@ -1,0 +1,95 @@
+"""One server-sent event: its type, its bytes, and its parsed form only when somebody asks.
+
+Most frames of a stream pass through the gateway without ever being parsed, so both the type and the data of a frame
+that came from the network are worked out on first use and kept.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.core import json
+
+DONE = "[DONE]"
+"""The type of the frame `data: [DONE]`."""
+
+Json = dict[str, Any]
+
+
+class Frame:
+    """An event of a stream. Made by `wire.sse` from bytes, or by `Frame.of` from a document.
+
+    `raw` is the whole SSE block with its closing blank line. Treat a frame as frozen: to change one, make a new one
+    with `Frame.of`; `data` is shared, never edited in place.
+    """
+
+    __slots__ = ("_data", "_event", "_payload", "_raw", "_type")
+
+    def __init__(self, raw: bytes, payload: bytes, event: str) -> None:
+        """`payload`: the `data:` lines joined by LF. `event`: the `event:` name, "" when there was none."""
+        self._raw: bytes | None = raw
+        self._payload: bytes | None = payload
+        self._event = event
+        self._type: str | None = None
+        self._data: Json | None = None
+
+    @classmethod
+    def of(cls, data: Json) -> Frame:
+        """A frame of our own making; `data["type"]` becomes the event name."""
+        frame = cls.__new__(cls)
+        frame._raw = None
+        frame._payload = None
+        frame._event = frame._type = data["type"]
+        frame._data = data
+        return frame
+
+    @property
+    def type(self) -> str:
+        """`data.type`; the event name when the data has none; `[DONE]` for the end mark; "" for neither."""
+        if self._type is None:
+            self._type = self._find_type()
+        return self._type
+
+    @property
+    def data(self) -> Json:
+        """The parsed JSON object.
+
+        Raises ValueError when the payload is not a JSON object.
+        """
+        if self._data is None:
+            value = json.loads(self._payload or b"")
+            if not isinstance(value, dict):
+                raise ValueError("an event must be a JSON object")
+            self._data = value
+        return self._data
+
+    @property
+    def raw(self) -> bytes:
+        """The bytes of the event as it came, or the one canonical form of an event we made."""
+        if self._raw is None:
+            self._raw = b"event: %b\ndata: %b\n\n" % (self._event.encode(), self.payload)
+        return self._raw
+
+    @property
+    def payload(self) -> bytes:
+        """The bytes after `data:`."""
+        if self._payload is None:
+            self._payload = json.dumps(self._data)
+        return self._payload
+
+    def _find_type(self) -> str:
+        payload = self._payload or b""
+        if payload == b"[DONE]":
+            return DONE
+        event = self._event
+        # Servers repeat the event name as the first key: seen without parsing, it is the type.
+        if event and payload.startswith(b'{"type":"%b"' % event.encode()):
+            return event
+        try:
+            found = self.data.get("type")
+        except ValueError:
+            return event
+        return found if isinstance(found, str) else event
+
+    def __repr__(self) -> str:
+        return f"Frame({self.type!r}, {len(self.payload)} bytes)"

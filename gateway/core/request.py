@@ -1,0 +1,29 @@
+"""What a client asked for, in the inner language: the body of a Responses `create`, and what goes with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+Json = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Request:
+    """One turn in the inner language.
+
+    `body` has the shape of the Responses API's create request (`input` is always a list). Nobody edits a body in place:
+    each step that changes something makes a new one.
+    `dropped` names, in the client's words, the parameters that were accepted but are not sent on (`x-gateway-dropped`).
+    `extra` holds fields that only an upstream of the client's own dialect understands.
+    """
+
+    body: Json
+    stream: bool
+    dropped: list[str] = field(default_factory=list)
+    extra: Json = field(default_factory=dict)
+
+    @property
+    def model(self) -> str:
+        model: str = self.body["model"]
+        return model

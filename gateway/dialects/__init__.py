@@ -1,0 +1,84 @@
+"""Wire formats: a folder each, pure translators to and from the inner language (Responses requests and frames).
+
+A dialect is a `Dialect`: it decodes a request into an `Exchange`, which remembers what that one client asked for
+and encodes whatever comes back. No dialect imports another; what two share lives in `core`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from gateway.core.frames import Frame
+from gateway.core.request import Request
+from gateway.errors import GatewayError
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What the operator decided about translation.
+
+    `unsupported`: parameters that cannot be honoured are reported in a header (default), refused (strict) or, even
+    when refusing is the default, reported (lenient). `reasoning`: how chat answers carry reasoning text.
+    """
+
+    unsupported: Literal["default", "strict", "lenient"] = "default"
+    reasoning: Literal["reasoning_content", "reasoning", "think", "hide"] = "reasoning_content"
+    custom_calls: Literal["as-function", "native"] = "as-function"
+
+
+class StreamEncoder(Protocol):
+    """Frames in, bytes for the client out. One instance a stream; never used again after `finished`."""
+
+    finished: bool
+    """True once the last byte the client needs was returned: the upstream call can be ended."""
+
+    def feed(self, frames: Sequence[Frame]) -> bytes:
+        """The bytes for the frames of one upstream read, in one piece; may be empty."""
+        ...
+
+    def fail(self, error: GatewayError) -> bytes:
+        """An error in the dialect's in-stream form, then the end of the stream. It never looks complete."""
+        ...
+
+    def keep_alive(self, silent_seconds: float) -> bytes:
+        """What to send when nothing was sent for so long: an SSE comment, or a harmless repeated event."""
+        ...
+
+
+class Exchange(Protocol):
+    """One request and the encoding of its answer."""
+
+    request: Request
+
+    def encode_response(self, response: Json) -> bytes:
+        """The JSON body for a finished inner Response object (status completed or incomplete)."""
+        ...
+
+    def stream_encoder(self, created: int) -> StreamEncoder:
+        """An encoder for this exchange's stream. `created`: Unix seconds, used when the upstream tells none."""
+        ...
+
+    def client_param(self, param: str | None) -> str | None:
+        """The client's name for a field of the inner request (`max_output_tokens` → `max_completion_tokens`)."""
+        ...
+
+    def headers(self) -> dict[str, str]:
+        """Extra response headers of this dialect."""
+        ...
+
+
+class Dialect(Protocol):
+    """A wire format that clients speak."""
+
+    name: str
+
+    def decode(self, document: Json, choices: Choices) -> Exchange:
+        """Translate a parsed request body.
+
+        Raises InvalidRequest, UnsupportedParameter or UnsupportedValue, naming the field in `param`.
+        """
+        ...

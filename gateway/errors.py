@@ -1,0 +1,210 @@
+"""Everything that can go wrong, as one tree. Raise these; only `surfaces/reply.py` and the dialects render them.
+
+GatewayError                     500 internal_error         the gateway itself
+├── InvalidRequest               400 invalid_request        `param` names the field
+│   ├── UnsupportedParameter     400 unsupported_parameter  the upstream has no such parameter
+│   ├── UnsupportedValue         400 unsupported_value      the parameter exists, this value does not
+│   └── PreviousResponseNotFound 400 previous_response_not_found
+├── InvalidApiKey                401 invalid_api_key
+├── HostNotAllowed               403 host_not_allowed       a browser page tries to reach a loopback listener
+├── RouteNotFound                404 unknown_url
+├── ModelNotFound                404 model_not_found
+├── MethodNotAllowed             405 method_not_allowed
+├── RequestTooLarge              413 request_too_large
+├── UnsupportedEncoding          415 unsupported_encoding
+├── OAuthUnavailable             503 oauth_unavailable      the ChatGPT login cannot be used
+└── UpstreamFault                                           the upstream, or the way to it
+    ├── UpstreamUnavailable      502 upstream_unavailable   no connection
+    ├── UpstreamTimeout          504 upstream_timeout       silence
+    ├── UpstreamAuth             502 upstream_auth          the upstream refused the gateway's own key
+    ├── UpstreamError            502 upstream_error         its 5xx, or an answer nobody can read
+    ├── StreamTruncated          502 upstream_stream_truncated
+    ├── UpstreamOverloaded       503 (its own code)         with Retry-After
+    └── UpstreamRefusal          (its own status and code)  a 4xx that is relayed
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+Source = Literal["client", "gateway", "upstream"]
+
+
+class GatewayError(Exception):
+    """A failure with an HTTP status and an OpenAI error object.
+
+    `headers` are sent with the answer (`Retry-After`, `Allow`, `x-should-retry`). `retryable` says whether the gateway
+    may try the same upstream call again before anything was sent to the client. `detail` is for the log only.
+    """
+
+    status: int = 500
+    code: str | None = "internal_error"
+    type: str = "gateway_error"
+    source: Source = "gateway"
+    retryable: bool = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        param: str | None = None,
+        code: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        detail: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        if code is not None:
+            self.code = code
+        self.headers: dict[str, str] = dict(headers or {})
+        self.detail = detail
+
+    def error_object(self) -> dict[str, Any]:
+        """The value of `error` in the OpenAI envelope: message, type, code, param."""
+        return {"message": self.message, "type": self.type, "code": self.code, "param": self.param}
+
+
+class InvalidRequest(GatewayError):
+    """The client's request cannot be served as it is; `param` names the field, the message what was expected."""
+
+    status, code, source = 400, "invalid_request", "client"
+
+
+class UnsupportedParameter(InvalidRequest):
+    """A parameter that the upstream cannot honour and that is too important to leave out silently."""
+
+    code = "unsupported_parameter"
+
+
+class UnsupportedValue(InvalidRequest):
+    """A known parameter with a value that cannot be honoured here."""
+
+    code = "unsupported_value"
+
+
+class PreviousResponseNotFound(InvalidRequest):
+    """`previous_response_id` names a response that is not kept here."""
+
+    code = "previous_response_not_found"
+
+
+class InvalidApiKey(GatewayError):
+    """No key, or a key that is not one of ours."""
+
+    status, code, source = 401, "invalid_api_key", "client"
+
+
+class HostNotAllowed(GatewayError):
+    """The Host header of a request to a loopback listener is not a loopback name (DNS rebinding)."""
+
+    status, code, source = 403, "host_not_allowed", "client"
+
+
+class RouteNotFound(GatewayError):
+    """No such path."""
+
+    status, code, source = 404, "unknown_url", "client"
+
+
+class ModelNotFound(GatewayError):
+    """Unknown or retired model; the message names current ones."""
+
+    status, code, source = 404, "model_not_found", "client"
+
+
+class MethodNotAllowed(GatewayError):
+    """The path exists, the method does not; `Allow` lists those that do."""
+
+    status, code, source = 405, "method_not_allowed", "client"
+
+
+class RequestTooLarge(GatewayError):
+    """The body is larger than `limits.body_bytes`, as sent or once decompressed."""
+
+    status, code, source = 413, "request_too_large", "client"
+
+
+class UnsupportedEncoding(GatewayError):
+    """A Content-Encoding the gateway does not read."""
+
+    status, code, source = 415, "unsupported_encoding", "client"
+
+
+class OAuthUnavailable(GatewayError):
+    """The ChatGPT login is missing, expired or revoked; the message says what to run."""
+
+    status, code = 503, "oauth_unavailable"
+
+
+class UpstreamFault(GatewayError):
+    """The upstream, or the way to it, failed."""
+
+    status = 502
+    code: str | None = "upstream_error"
+    source: Source = "upstream"
+
+
+class UpstreamUnavailable(UpstreamFault):
+    """No connection, or it broke before an answer came."""
+
+    code, retryable = "upstream_unavailable", True
+
+
+class UpstreamTimeout(UpstreamFault):
+    """The upstream stayed silent longer than the setting allows."""
+
+    status, code = 504, "upstream_timeout"
+
+
+class UpstreamAuth(UpstreamFault):
+    """The upstream refused the gateway's own credential. Not a 401: the client's key is fine."""
+
+    code = "upstream_auth"
+
+
+class UpstreamError(UpstreamFault):
+    """The upstream answered 5xx, or with something nobody can read."""
+
+    code = "upstream_error"
+
+
+class StreamTruncated(UpstreamFault):
+    """The upstream's stream ended without its terminal event."""
+
+    code = "upstream_stream_truncated"
+
+
+class UpstreamOverloaded(UpstreamFault):
+    """The upstream has no capacity now; `Retry-After` says when to come back."""
+
+    status, code, type, retryable = 503, "server_is_overloaded", "server_error", True
+
+
+class UpstreamRefusal(UpstreamFault):
+    """The upstream's own refusal, relayed with its status, type, code and param.
+
+    `kind` is the wire's `type`. `body` is the upstream's body when it can be relayed byte for byte; None when it had
+    to be wrapped or renamed.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        kind: str,
+        code: str | None,
+        param: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        detail: str = "",
+        body: bytes | None = None,
+        retryable: bool = False,
+    ) -> None:
+        super().__init__(message, param=param, headers=headers, detail=detail)
+        self.status = status
+        self.type = kind
+        self.code = code
+        self.body = body
+        self.retryable = retryable

@@ -1,0 +1,133 @@
+"""Where turns are run: one adapter per kind of upstream, behind one small interface.
+
+An adapter is credential × base URL × header set × body profile. It opens calls and says what its server accepts;
+it does not retry (the engine does, asking `delay` and `repair`), does not read streams and knows no client.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from gateway.core.request import Request
+from gateway.errors import GatewayError
+
+Json = dict[str, Any]
+Route = Literal["responses", "chat"]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One upstream call. `session_id` is stable per conversation; upstreams use it for prompt caching."""
+
+    route: Route
+    body: bytes
+    stream: bool
+    request_id: str
+    session_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Hints:
+    """What the client's request tells about the conversation it belongs to.
+
+    `session_id`: an id the client sent in a header (`session-id`, `session_id`, `x-session-id`, `conversation_id`,
+    `x-session-affinity`), else "". `owner`: who calls; keeps derived ids of two owners apart.
+    """
+
+    session_id: str = ""
+    owner: str = "operator"
+
+
+@dataclass(frozen=True, slots=True)
+class Shaped:
+    """A body that the server accepts, the session it belongs to, and what was left out (inner field names)."""
+
+    body: Json
+    session_id: str
+    dropped: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A row of `/v1/models`. `efforts`: the reasoning efforts it accepts; () when unknown."""
+
+    id: str
+    created: int = 0
+    owned_by: str = "openai"
+    hidden: bool = False
+    efforts: tuple[str, ...] = ()
+    tiers: tuple[str, ...] = ()
+    document: Json | None = None
+    """The server's own row, relayed as it is where the server speaks the OpenAI form."""
+
+
+class Answer(Protocol):
+    """A 2xx answer whose body has not been read. Must be closed, whatever happens."""
+
+    status: int
+    headers: Mapping[str, str]
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """The body, one piece per network read.
+
+        Raises UpstreamTimeout after `limits.idle_seconds` of silence, UpstreamUnavailable when the connection breaks.
+        """
+        ...
+
+    async def read(self) -> bytes:
+        """The whole body.
+
+        Raises UpstreamError beyond `limits.response_bytes`, and what `chunks` raises.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Give the connection back, or close it at once when the body was not read to its end."""
+        ...
+
+
+class Upstream(Protocol):
+    """A place where turns are run."""
+
+    name: str
+    native: frozenset[str]
+    """Names of the client dialects its server speaks itself (`chat`, `responses`)."""
+    streams_only: bool
+    """The server refuses `stream: false`; JSON answers are folded from its stream."""
+    trusted: bool
+    """Deltas of its streams need not be parsed to be believed."""
+
+    def shape(self, request: Request, hints: Hints) -> Shaped:
+        """The profile filter: the only place that knows what this server refuses.
+
+        Raises UnsupportedParameter or UnsupportedValue with `param` in inner names.
+        """
+        ...
+
+    def repair(self, body: Json, error: GatewayError) -> Json | None:
+        """A changed body worth one more attempt after this refusal, or None."""
+        ...
+
+    def delay(self, attempt: int, error: GatewayError) -> float | None:
+        """Seconds to wait before attempt number `attempt` (1 is the first retry), or None: give up."""
+        ...
+
+    async def open(self, call: Call) -> Answer:
+        """Send one call and return its 2xx answer, unread.
+
+        Raises OAuthUnavailable, UpstreamAuth, UpstreamRefusal (4xx, mapped and wrapped), UpstreamOverloaded,
+        UpstreamError, UpstreamTimeout, UpstreamUnavailable. Recovers from one 401 by itself.
+        """
+        ...
+
+    async def models(self) -> list[Model]:
+        """Current models, hidden ones included; from memory while they are fresh."""
+        ...
+
+    async def check(self) -> None:
+        """Raises a GatewayError when turns cannot be run now (no login, no way to the server). For /readyz."""
+        ...
+
+    async def aclose(self) -> None: ...
