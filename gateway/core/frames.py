@@ -23,7 +23,7 @@ class Frame:
     with `Frame.of`; `data` is shared, never edited in place.
     """
 
-    __slots__ = ("_data", "_event", "_payload", "_raw", "_type")
+    __slots__ = ("_data", "_event", "_payload", "_raw", "_type", "_typed")
 
     def __init__(self, raw: bytes, payload: bytes, event: str) -> None:
         """`payload`: the `data:` lines joined by LF. `event`: the `event:` name, "" when there was none."""
@@ -31,6 +31,7 @@ class Frame:
         self._payload: bytes | None = payload
         self._event = event
         self._type: str | None = None
+        self._typed = False
         self._data: Json | None = None
 
     @classmethod
@@ -40,6 +41,7 @@ class Frame:
         frame._raw = None
         frame._payload = None
         frame._event = frame._type = data["type"]
+        frame._typed = True
         frame._data = data
         return frame
 
@@ -49,6 +51,13 @@ class Frame:
         if self._type is None:
             self._type = self._find_type()
         return self._type
+
+    @property
+    def typed(self) -> bool:
+        """Whether the data itself says its type, and the event name, if any, agrees: clients read either."""
+        if self._type is None:
+            self._type = self._find_type()
+        return self._typed
 
     @property
     def data(self) -> Json:
@@ -81,15 +90,28 @@ class Frame:
         payload = self._payload or b""
         if payload == b"[DONE]":
             return DONE
-        event = self._event
-        # Servers repeat the event name as the first key: seen without parsing, it is the type.
-        if event and payload.startswith(b'{"type":"%b"' % event.encode()):
-            return event
-        try:
-            found = self.data.get("type")
-        except ValueError:
-            return event
-        return found if isinstance(found, str) else event
+        found = _leading_type(payload)
+        if found is None:
+            try:
+                found = self.data.get("type")
+            except ValueError:
+                return self._event
+            if not isinstance(found, str):
+                return self._event
+        self._typed = self._event in ("", found)
+        return found
 
     def __repr__(self) -> str:
         return f"Frame({self.type!r}, {len(self.payload)} bytes)"
+
+
+def _leading_type(payload: bytes) -> str | None:
+    """The type when it is the first key, as servers write it: seen without parsing the rest."""
+    if payload.startswith(b'{"type":"'):
+        start = 9
+    elif payload.startswith(b'{"type": "'):
+        start = 10
+    else:
+        return None
+    name = payload[start : payload.find(b'"', start)]
+    return name.decode() if name.isascii() and b"\\" not in name else None

@@ -71,10 +71,49 @@ class Exchange(Protocol):
         ...
 
 
+class Relay(Protocol):
+    """A stream of the client's own dialect on its way through: passed on as it is, and watched."""
+
+    usage: Json | None
+
+    def feed(self, frames: Sequence[Frame]) -> bytes:
+        """The bytes for the client, in one piece; what the gateway asked for on its own account is taken out."""
+        ...
+
+    def finish(self) -> bytes:
+        """What is owed at the end of the upstream's stream: nothing, or the error of a cut stream."""
+        ...
+
+    def fail(self, error: GatewayError) -> bytes:
+        """The error in the dialect's in-stream form, then the end of the stream."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Relayed:
+    """How a request goes on to a server that speaks the client's own dialect.
+
+    `body`: the document with the edits the gateway needs; None when the client's bytes can go as they are.
+    Exactly one of the others is set: `relay` watches native chunks; `exchange` serves the inner language's own dialect,
+    whose frames need no translation.
+    """
+
+    body: Json | None
+    relay: Relay | None = None
+    exchange: Exchange | None = None
+
+
 class Dialect(Protocol):
     """A wire format that clients speak."""
 
     name: str
+
+    def relay(self, document: Json, model: str | None) -> Relayed | None:
+        """How to pass a request on natively; None when it has to be translated. `model` replaces the client's.
+
+        Raises InvalidRequest when the body lacks what every server of the dialect needs.
+        """
+        ...
 
     def decode(self, document: Json, choices: Choices) -> Exchange:
         """Translate a parsed request body.

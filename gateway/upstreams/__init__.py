@@ -91,13 +91,23 @@ class Answer(Protocol):
 class Upstream(Protocol):
     """A place where turns are run."""
 
-    name: str
-    native: frozenset[str]
-    """Names of the client dialects its server speaks itself (`chat`, `responses`)."""
-    streams_only: bool
-    """The server refuses `stream: false`; JSON answers are folded from its stream."""
-    trusted: bool
-    """Deltas of its streams need not be parsed to be believed."""
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def native(self) -> frozenset[str]:
+        """Names of the client dialects its server speaks itself (`chat`, `responses`)."""
+        ...
+
+    @property
+    def streams_only(self) -> bool:
+        """The server refuses `stream: false`; JSON answers are folded from its stream."""
+        ...
+
+    @property
+    def trusted(self) -> bool:
+        """Deltas of its streams need not be parsed to be believed."""
+        ...
 
     def shape(self, request: Request, hints: Hints) -> Shaped:
         """The profile filter: the only place that knows what this server refuses.

@@ -1,1 +1,12 @@
-"""."""
+"""What surrounds every request: three pure ASGI layers, and the reader of request bodies.
+
+Order, outermost first: `Edge` (request id, log line, metrics, Host check, CORS), `Errors` (the one renderer), `Auth`.
+`send` is wrapped once, by `Edge`; the inner layers ask the wrap (`Sent`) what has gone out. What the layers and the
+handlers know about a request lives in `scope["state"]`:
+
+    request_id  str              the id that is echoed, logged and sent on
+    facts       dict[str, Any]   what handlers add to the log line: surface, model, dialect, upstream,
+                                 upstream_status, tokens, outcome, ...
+    sent        Sent             what the client has got so far
+    owner       str              whose request it is (set by `Auth`)
+"""

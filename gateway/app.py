@@ -1,0 +1,185 @@
+"""THE wiring: settings in, one ASGI application out. Nothing else in the package connects two rooms.
+
+    edge (request id, log line, metrics, Host, CORS) → errors (the one renderer) → auth → router → surface → engine
+
+`create_app` is also a factory: `uvicorn --factory gateway.app:create_app`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx2
+import structlog
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gateway import __version__
+from gateway.config import Settings, listeners, load_workdir
+from gateway.dialects import Choices, chat, responses
+from gateway.engine.engine import Engine
+from gateway.engine.metrics import Metrics
+from gateway.oauth.source import TokenSource
+from gateway.surfaces import system
+from gateway.surfaces.middleware.auth import Auth
+from gateway.surfaces.middleware.edge import Edge
+from gateway.surfaces.middleware.errors import Errors
+from gateway.surfaces.openai import ModelsEndpoint, RunEndpoint
+from gateway.surfaces.router import Router
+from gateway.upstreams import Upstream
+from gateway.upstreams.codex import CodexUpstream, Tokens
+from gateway.upstreams.demo import SimulatedLogin, UntilLogin
+from gateway.upstreams.openai import OpenAIUpstream
+from gateway.upstreams.transport import build_transport
+
+TOKEN_FILE = "oauth-token.json"  # noqa: S105 - a file name
+
+
+class App:
+    """The gateway as an ASGI application; owns what has to be opened at start and closed at the end."""
+
+    def __init__(self, settings: Settings, workdir: Path, *, demo: bool) -> None:
+        self._settings = settings
+        self._workdir = workdir
+        self.metrics = Metrics(("codex", "openai"), directory=os.environ.get("PROMETHEUS_MULTIPROC_DIR", ""))
+        self.transport = build_transport(
+            proxy_url=settings.network.proxy_url.get_secret_value(),
+            connections=settings.limits.upstream_connections,
+        )
+        self._tokens: TokenSource | None = None
+        self._control = httpx2.AsyncClient(
+            transport=self.transport,
+            headers={"User-Agent": f"codex-gateway/{__version__}"},
+            follow_redirects=False,
+            trust_env=False,
+        )
+        self._demo = demo
+        self.upstream = self._make_upstream()
+        self.engine = Engine(
+            self.upstream,
+            choices=Choices(
+                unsupported=settings.upstream.unsupported,
+                reasoning=settings.chat.reasoning,
+                custom_calls=settings.chat.custom_calls,
+            ),
+            aliases=settings.upstream.aliases,
+            limits=settings.limits,
+            metrics=self.metrics,
+        )
+        self.router = self._make_router()
+        self._app = self._wrap(self.router)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    # the rooms --------------------------------------------------------------------------------------------------------
+
+    def _make_upstream(self) -> Upstream:
+        settings = self._settings
+        if settings.upstream.mode == "openai_api":
+            return OpenAIUpstream(
+                settings, transport=self.transport, clock=time.monotonic, now=time.time, random=random.random
+            )
+        tokens = self._tokens = TokenSource(
+            self._workdir / TOKEN_FILE,
+            settings=settings.oauth,
+            client=self._control,
+            on_refresh=self.metrics.token_refresh,
+        )
+        real = self._codex(settings, tokens, self.transport)
+        if not self._demo:
+            return real
+        return UntilLogin(real, (self._workdir / TOKEN_FILE).exists)
+
+    @staticmethod
+    def _codex(settings: Settings, tokens: Tokens, transport: httpx2.AsyncBaseTransport) -> CodexUpstream:
+        return CodexUpstream(
+            settings, tokens=tokens, transport=transport, clock=time.monotonic, now=time.time, random=random.random
+        )
+
+    def _make_router(self) -> Router:
+        limits = self._settings.limits
+        models = ModelsEndpoint(self.engine)
+        return Router(
+            exact={
+                "/v1/chat/completions": RunEndpoint(self.engine, chat.DIALECT, limits),
+                "/v1/responses": RunEndpoint(self.engine, responses.DIALECT, limits, may_be_empty=True),
+                "/v1/models": models,
+            },
+            under={"/v1/models/": ("model", models)},
+            pages=system.routes(system.System(check=self.engine.check, metrics=self.metrics)),
+        )
+
+    def _wrap(self, app: ASGIApp) -> ASGIApp:
+        """The three layers of middleware, outermost last."""
+        settings = self._settings
+        log = structlog.get_logger("gateway")
+        loopback = all(address.is_loopback for address in listeners(settings))
+        app = Auth(app, key=settings.auth.downstream_api_key.get_secret_value(), loopback=loopback)
+        app = Errors(app, log=log)
+        return Edge(
+            app,
+            loopback=loopback,
+            allowed_hosts=settings.server.allowed_hosts,
+            cors=settings.cors,
+            metrics=self.metrics,
+            log=log,
+        )
+
+    # opening and closing ----------------------------------------------------------------------------------------------
+
+    @contextlib.asynccontextmanager
+    async def _open(self) -> AsyncIterator[None]:
+        async with contextlib.AsyncExitStack() as stack:
+            stack.push_async_callback(self.transport.aclose)
+            stack.push_async_callback(self.upstream.aclose)
+            if self._tokens is not None:
+                self._tokens.start()
+                stack.push_async_callback(self._tokens.aclose)
+            if isinstance(self.upstream, UntilLogin):
+                self.upstream.simulated = await stack.enter_async_context(self._simulating())
+            yield
+
+    @contextlib.asynccontextmanager
+    async def _simulating(self) -> AsyncIterator[CodexUpstream]:
+        """The built-in simulator on a loopback port, as an upstream of the same kind as the real one."""
+        from gateway.simulator import Simulator  # noqa: PLC0415 - only the demo pays for it
+        from gateway.simulator.inprocess import InProcess  # noqa: PLC0415
+
+        simulator = Simulator()
+        login = simulator.issue_tokens()
+        async with InProcess(simulator) as server, build_transport(proxy_url="", connections=100) as transport:
+            upstream = self._settings.upstream.model_copy(update={"codex_base_url": server.base_url})
+            tokens = SimulatedLogin(login["access_token"], login["account_id"])
+            yield self._codex(self._settings.model_copy(update={"upstream": upstream}), tokens, transport)
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            async with self._open():
+                await send({"type": "lifespan.startup.complete"})
+                await receive()
+        except OSError as error:
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+def create_app(settings: Settings | None = None, *, workdir: Path | None = None, demo: bool = False) -> App:
+    """The gateway. Without arguments the settings come from the environment and the work directory it names.
+
+    `demo` answers from the built-in simulator until somebody has logged in.
+    Raises ConfigError when the settings are wrong.
+    """
+    if settings is None:
+        settings, found = load_workdir(os.environ)
+        workdir = workdir or found
+        demo = demo or os.environ.get("CODEX_GATEWAY_DEMO") == "1"
+    return App(settings, workdir or Path.cwd(), demo=demo)

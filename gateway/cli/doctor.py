@@ -1,0 +1,100 @@
+"""`codex-gateway doctor`: what is wrong with this installation, and what to do about it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gateway.cli.context import ConfigOption, Context, WorkdirOption
+
+if TYPE_CHECKING:
+    from gateway.cli.checks import Finding
+    from gateway.config import Address, Settings
+
+_COLORS = {"ok": "green", "warn": "yellow", "fail": "red"}
+
+
+def doctor(
+    ctx: typer.Context,
+    workdir: WorkdirOption = None,
+    config: ConfigOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Leave the network alone.")] = False,
+) -> None:
+    """Check settings, files, login, address and network."""
+    context: Context = ctx.obj
+    findings = list(_findings(context, offline=offline))
+    if as_json:
+        context.say(json.dumps([asdict(finding) for finding in findings], indent=2))
+    else:
+        for finding in findings:
+            context.say(_line(finding))
+    if any(finding.level == "fail" for finding in findings):
+        raise typer.Exit(1)
+
+
+def _findings(context: Context, *, offline: bool) -> Iterator[Finding]:
+    from gateway.cli import checks
+    from gateway.config import ConfigError, listeners, read
+
+    yield checks.python()
+    yield checks.open_files()
+    yield from checks.files(context.workdir, context.config_path)
+    try:
+        settings = read(context.config_path, context.environ).settings
+    except ConfigError as error:
+        for mistake in error.mistakes:
+            yield checks.Finding("settings", "fail", str(mistake))
+        return  # what follows would check settings that nobody wants
+    yield checks.Finding("settings", "ok", f"read; upstream.mode is {settings.upstream.mode}")
+    yield checks.keys(settings)
+    for address in listeners(settings):
+        yield checks.listening(address, lambda address: asyncio.run(_is_ours(context, address)))
+    if settings.upstream.mode == "codex_oauth":
+        yield from checks.login(context.token_path, context.command("auth", "login"), time.time())
+    else:
+        yield from _api_key(settings)
+    if not offline:
+        yield from asyncio.run(_network(context, settings))
+
+
+def _api_key(settings: Settings) -> Iterator[Finding]:
+    from gateway.cli.checks import Finding
+
+    if settings.upstream.api_key.get_secret_value():
+        yield Finding("api key", "ok", "set (upstream.api_key)")
+    elif settings.upstream.base_url == "https://api.openai.com":
+        yield Finding("api key", "fail", "OpenAI needs one", "Set upstream.api_key or OPENAI_API_KEY.")
+    else:
+        yield Finding("api key", "ok", "none is set; requests go out without one")
+
+
+async def _is_ours(context: Context, address: Address) -> bool:
+    """Every answer of the gateway carries a request id, and echoes one that is sent."""
+    import httpx2
+
+    try:
+        async with context.local_client(address) as client:
+            response = await client.get("/healthz", headers={"X-Request-ID": "doctor"})
+    except httpx2.TransportError:
+        return False
+    return response.headers.get("x-request-id") == "doctor"
+
+
+async def _network(context: Context, settings: Settings) -> list[Finding]:
+    from gateway.cli.reach import network
+
+    async with context.http_client() as client:
+        return await network(settings, client, time.time())
+
+
+def _line(finding: Finding) -> str:
+    mark = typer.style(f"{finding.level:<4}", fg=_COLORS[finding.level], bold=finding.level != "ok")
+    fix = f"\n      {finding.fix}" if finding.fix else ""
+    return f"{mark}  {finding.subject}: {finding.text}{fix}"

@@ -1,0 +1,234 @@
+"""The settings tree. A validator's message says what was expected; `mistakes` adds where and what was found."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+from urllib.parse import SplitResult, urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+
+from gateway.config.addresses import parse_address
+
+PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")
+
+
+class Section(BaseModel):
+    """Base of every section: frozen, and unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+def _split(url: str) -> SplitResult:
+    """Split an absolute URL that has a host.
+
+    Raises ValueError for anything else, a port out of range too.
+    """
+    parts = urlsplit(url)
+    if not parts.scheme or not parts.hostname or any(character.isspace() for character in url):
+        raise ValueError("not an absolute URL")
+    _ = parts.port
+    return parts
+
+
+def _scheme(url: str) -> str:
+    """The scheme of an absolute URL with a host, "" for anything else."""
+    try:
+        return _split(url).scheme
+    except ValueError:
+        return ""
+
+
+def _http_url(url: str) -> str:
+    if _scheme(url) not in ("http", "https") or "?" in url or "#" in url:
+        raise ValueError("an absolute http or https URL without query and fragment")
+    return url.rstrip("/")
+
+
+def _proxy_url(url: SecretStr) -> SecretStr:
+    text = url.get_secret_value()
+    if text and _scheme(text) not in PROXY_SCHEMES:
+        raise ValueError(f"an absolute URL with a host, of scheme {', '.join(PROXY_SCHEMES)}")
+    return url
+
+
+def _path(path: str) -> str:
+    if not path.startswith("/") or any(character.isspace() for character in path):
+        raise ValueError('a path that begins with "/"')
+    return path
+
+
+def _listen(text: str) -> str:
+    parse_address(text)
+    return text
+
+
+def _origin(text: str) -> str:
+    if text != "*" and (not _scheme(text) or text.count("/") > 2):
+        raise ValueError('"*" or an origin such as "https://app.example", with nothing after host and port')
+    return text
+
+
+def _host_name(text: str) -> str:
+    if not text or any(character in "/@*" or character.isspace() for character in text):
+        raise ValueError("a host name, without a scheme or a path")
+    return text.lower()
+
+
+def _registered_host(host: str) -> str:
+    # The redirect address registered with the auth server says localhost; the original accepted both names.
+    return "localhost" if host == "127.0.0.1" else host
+
+
+def _lower(value: Any) -> Any:
+    value = value.lower() if isinstance(value, str) else value
+    return "warn" if value == "warning" else value
+
+
+def _words(value: Any) -> Any:
+    return value.replace(",", " ").split() if isinstance(value, str) else value
+
+
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Bytes = Annotated[int, Field(gt=0)]
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
+Path = Annotated[str, AfterValidator(_path)]
+Listen = Annotated[str, AfterValidator(_listen)]
+HostName = Annotated[str, AfterValidator(_host_name)]
+AnyCase = BeforeValidator(_lower)
+
+
+class Server(Section):
+    listen: Listen = "127.0.0.1:8080"
+    extra_listen: tuple[Listen, ...] = ()
+    workers: Annotated[int, Field(ge=1, le=64)] = 1
+    allowed_hosts: tuple[HostName, ...] = ()
+    """Host names a loopback listener answers to besides localhost and loopback addresses."""
+
+    @model_validator(mode="after")
+    def _listen_once(self) -> Server:
+        seen = set()
+        for text in (self.listen, *self.extra_listen):
+            address = parse_address(text)
+            if address in seen and (address.port or address.path):
+                raise ValueError(f"every listen address once ({text} is named twice)")
+            seen.add(address)
+        return self
+
+
+class Network(Section):
+    proxy_url: Annotated[SecretStr, AfterValidator(_proxy_url)] = SecretStr("")
+
+
+class Auth(Section):
+    downstream_api_key: SecretStr = SecretStr("")
+
+
+class LogFile(Section):
+    dir: str = ""
+    name: str = "codex-gateway.log"
+    max_size_mb: Annotated[int, Field(gt=0)] = 100
+    max_backups: Annotated[int, Field(gt=0)] = 10
+    max_age_days: Annotated[int, Field(gt=0)] = 7
+    compress: bool = False
+
+
+class Logging(Section):
+    level: Annotated[Literal["debug", "info", "warn", "error"], AnyCase] = "info"
+    format: Annotated[Literal["auto", "text", "json"], AnyCase] = "auto"
+    output: Annotated[Literal["stdout", "stderr", "file", "both"], AnyCase] = "stderr"
+    color: Annotated[Literal["auto", "always", "never"], AnyCase] = "auto"
+    file: LogFile = LogFile()
+
+
+class OAuth(Section):
+    client_id: str = "app_EMoamEEZ73f0CkXaXp7hrann"
+    client_secret: SecretStr = SecretStr("")
+    authorize_endpoint: HttpUrl = "https://auth.openai.com/oauth/authorize"
+    token_endpoint: HttpUrl = "https://auth.openai.com/oauth/token"  # noqa: S105 - an address
+    revoke_endpoint: HttpUrl = "https://auth.openai.com/oauth/revoke"
+    device_authorization_endpoint: HttpUrl = "https://auth.openai.com/api/accounts/deviceauth/usercode"
+    redirect_host: Annotated[str, AfterValidator(_registered_host)] = "localhost"
+    redirect_port: Annotated[int, Field(ge=0, le=65535)] = 1455
+    redirect_path: Path = "/auth/callback"
+    originator: str = "codex-gateway"
+    scopes: Annotated[tuple[str, ...], BeforeValidator(_words)] = ("openid", "profile", "email", "offline_access")
+    audience: str = ""
+    token_hosts: tuple[HostName, ...] = ()
+    """Further hosts the ChatGPT token may be sent to, beyond openai.com, chatgpt.com and loopback."""
+
+
+class Upstream(Section):
+    mode: Annotated[Literal["codex_oauth", "openai_api"], AnyCase] = "codex_oauth"
+    base_url: HttpUrl = "https://api.openai.com"
+    api_key: SecretStr = SecretStr("")
+    codex_base_url: HttpUrl = "https://chatgpt.com"
+    codex_responses_path: Path = "/backend-api/codex/responses"
+    models_path: Path = "/v1/models"
+    chat_completions_path: Path = "/v1/chat/completions"
+    responses_path: Path = "/v1/responses"
+    timeout_seconds: Seconds = 60
+    """Bounds connecting, and the first byte of a refusal. Never a whole turn."""
+    dialects: tuple[Literal["chat", "responses"], ...] = ("chat", "responses")
+    """What the server of `openai_api` speaks itself."""
+    default_instructions: str = "You are a helpful assistant."
+    unsupported: Literal["default", "strict", "lenient"] = "default"
+    version: str = "0.161.0"
+    """The Codex version whose models are asked for; the backend hides newer models from older versions."""
+    aliases: dict[str, str] = {}
+
+    @model_validator(mode="after")
+    def _version_prefix_once(self) -> Upstream:
+        """Take `/v1` off the base URL when every path begins with it: SDK base URLs end in it, and get pasted here."""
+        paths = (self.models_path, self.chat_completions_path, self.responses_path)
+        if self.base_url.endswith("/v1") and all(path.startswith("/v1/") for path in paths):
+            # Frozen for everybody else; an after-validator may only return the instance it was given.
+            object.__setattr__(self, "base_url", self.base_url.removesuffix("/v1"))
+        return self
+
+
+class Chat(Section):
+    reasoning: Literal["reasoning_content", "reasoning", "think", "hide"] = "reasoning_content"
+    custom_calls: Literal["as-function", "native"] = "as-function"
+
+
+class Cors(Section):
+    allow_origins: tuple[Annotated[str, AfterValidator(_origin)], ...] = ()
+    """Origins of browser pages that may call the gateway; "*" for any. Empty: CORS is off."""
+    max_age_seconds: Annotated[int, Field(ge=0)] = 600
+
+
+class Limits(Section):
+    body_bytes: Bytes = 64 * 1024 * 1024
+    """A request body, as sent and once decompressed."""
+    json_depth: Annotated[int, Field(ge=4, le=500)] = 128
+    event_bytes: Bytes = 32 * 1024 * 1024
+    """One event of an upstream's stream."""
+    open_item_bytes: Bytes = 8 * 1024 * 1024
+    """Deltas kept of items whose done event has not come yet."""
+    response_bytes: Bytes = 128 * 1024 * 1024
+    """An upstream's whole answer, where it has to be held."""
+    idle_seconds: Seconds = 300
+    json_seconds: Seconds = 900
+    hold_seconds: Seconds = 10
+    """How long the status line waits for the first output event."""
+    keep_alive_seconds: Seconds = 15
+    drain_seconds: Seconds = 30
+    """How long SIGTERM waits for open requests."""
+    upstream_connections: Annotated[int, Field(gt=0)] = 1000
+    retries: Annotated[int, Field(ge=0, le=10)] = 2
+    cool_down_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 900
+    """The longest a plan limit is answered from memory before one request probes the upstream again."""
+
+
+class Settings(Section):
+    """The whole tree."""
+
+    server: Server = Server()
+    network: Network = Network()
+    auth: Auth = Auth()
+    logging: Logging = Logging()
+    oauth: OAuth = OAuth()
+    upstream: Upstream = Upstream()
+    chat: Chat = Chat()
+    cors: Cors = Cors()
+    limits: Limits = Limits()

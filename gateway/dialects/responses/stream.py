@@ -1,0 +1,72 @@
+"""Repaired frames → bytes for a Responses client."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from gateway.core.events import EVENTS, Kind
+from gateway.core.frames import Frame
+from gateway.core.items import changed
+from gateway.core.response import REQUIRED, complete_response, restore
+from gateway.core.repair import Repair
+from gateway.errors import GatewayError
+
+Json = dict[str, Any]
+
+DONE_MARK = b"data: [DONE]\n\n"
+KEEP_ALIVE = b": keep-alive\n\n"
+
+
+class ResponsesEncoder:
+    """Passes bytes; only lifecycle and terminal frames are looked at, to show the client what it asked for."""
+
+    def __init__(self, echo: Json, *, created: int, model: str) -> None:
+        self.finished = False
+        self._echo = echo
+        self._created = created
+        self._model = model
+        self._sent = 0
+        self._last: Json = {}
+
+    def feed(self, frames: Sequence[Frame]) -> bytes:
+        """The frames' bytes in one piece, and the end mark after the terminal one."""
+        pieces: list[bytes] = []
+        for frame in frames:
+            event = EVENTS[frame.type]
+            if event.kind is Kind.LIFECYCLE or event.kind is Kind.TERMINAL:
+                frame = self._shown(frame)
+            pieces.append(frame.raw)
+            if event.kind is Kind.TERMINAL:
+                self.finished = True
+                pieces.append(DONE_MARK)
+        self._sent += len(frames)
+        return b"".join(pieces)
+
+    def fail(self, error: GatewayError) -> bytes:
+        """An `error` event, then `response.failed`. For callers without a `Repair`: items that are open stay open."""
+        repair = Repair("", created=self._created, model=self._model, trusted=False, open_item_bytes=0)
+        frames = repair.abort(error)
+        if self._last:
+            frames = [self._continued(frame, place) for place, frame in enumerate(frames[-2:])]
+        return self.feed(frames)
+
+    def keep_alive(self, silent_seconds: float) -> bytes:
+        """A comment. A repeated `response.in_progress` needs a number of its own: see `Repair.in_progress_again`."""
+        return KEEP_ALIVE
+
+    def _shown(self, frame: Frame) -> Frame:
+        """A lifecycle frame with the client's own values, and whole if the upstream's object lacks what SDKs need."""
+        response = frame.data["response"]
+        if all(name in response for name in REQUIRED):
+            shown = restore(response, self._echo)
+        else:
+            shown = complete_response(response, self._echo)
+        self._last = shown
+        return frame if shown is response else Frame.of(changed(frame.data, {"response": shown}))
+
+    def _continued(self, frame: Frame, place: int) -> Frame:
+        data = {**frame.data, "sequence_number": self._sent + place}
+        if "response" in data:
+            data["response"] = {**self._last, "status": "failed", "error": data["response"]["error"]}
+        return Frame.of(data)

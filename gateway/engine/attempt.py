@@ -1,0 +1,232 @@
+"""One attempt at a turn: open the upstream call, read its answer, hand it on."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from gateway.core import json
+from gateway.core.failures import failure
+from gateway.core.frames import Frame
+from gateway.core.repair import Repair
+from gateway.core.response import complete_response
+from gateway.engine.channel import Channel, NativeChannel, TranslatedChannel, early_failure, truncated
+from gateway.engine.metrics import Metrics
+from gateway.engine.turn import Sink, Turn
+from gateway.errors import GatewayError, UpstreamError
+from gateway.upstreams import Answer, Call, Upstream
+from gateway.wire.sse import SSEReader
+
+if TYPE_CHECKING:
+    from gateway.config import Limits
+    from gateway.engine.engine import Plan
+
+Json = dict[str, Any]
+
+HELD_FRAMES = 256
+"""A prelude has two or three frames; whoever sends more is not holding back output."""
+
+DRAIN_SECONDS = 0.5
+DRAIN_BYTES = 64 * 1024
+"""After its terminal event a stream has a few bytes left; reading them lets the connection be used again."""
+
+_RELAYED_PREFIXES = ("x-ratelimit-", "openai-", "x-simulated")
+_PRIVATE = frozenset({"openai-organization", "openai-project"})
+
+
+class Attempt:
+    """One upstream call and the relay of its answer."""
+
+    def __init__(self, upstream: Upstream, limits: Limits, metrics: Metrics, *, now: float) -> None:
+        self._upstream = upstream
+        self._limits = limits
+        self._metrics = metrics
+        self._now = now
+
+    async def run(self, turn: Turn, plan: Plan, sink: Sink, call: Call) -> None:
+        """Raises GatewayError for every failure that the client has not been told of."""
+        self._metrics.added(time.perf_counter() - turn.started)
+        try:
+            answer = await self._upstream.open(call)
+        except GatewayError as error:
+            self._metrics.upstream_answer(self._upstream.name, error.status if error.source == "upstream" else 0)
+            raise
+        self._metrics.upstream_answer(self._upstream.name, answer.status)
+        turn.facts["upstream_status"] = answer.status
+        try:
+            if not call.stream:
+                await self._relay_document(turn, plan, sink, answer)
+            elif plan.exchange is not None and not plan.exchange.request.stream:
+                await self._fold(turn, plan, sink, answer)
+            else:
+                await self._relay_stream(turn, plan, sink, answer)
+        finally:
+            await answer.aclose()
+
+    # JSON from upstream ---------------------------------------------------------------------------------------------
+
+    async def _relay_document(self, turn: Turn, plan: Plan, sink: Sink, answer: Answer) -> None:
+        body = await answer.read()
+        document = _readable(body)
+        turn.facts["usage"] = document.get("usage")
+        if plan.exchange is None or plan.relayed:
+            await sink.document(body, _relayed_headers(answer))
+        else:
+            await self._send_response(plan, sink, complete_response(document), answer)
+
+    async def _send_response(self, plan: Plan, sink: Sink, response: Json, answer: Answer) -> None:
+        assert plan.exchange is not None
+        if response.get("status") in ("failed", "cancelled"):
+            raise failure(response.get("error"), now=self._now)
+        body = plan.exchange.encode_response(response)
+        await sink.document(body, {**_relayed_headers(answer), **plan.headers})
+
+    # SSE from upstream, JSON to the client ----------------------------------------------------------------------------
+
+    async def _fold(self, turn: Turn, plan: Plan, sink: Sink, answer: Answer) -> None:
+        """Read the stream to its terminal event, and answer with the one finished object."""
+        repair = self._repair(turn)
+        reader = SSEReader(self._limits.event_bytes)
+        chunks = await self._event_chunks(answer)
+        async for chunk in chunks:
+            self._fold_frames(repair, reader.feed(chunk))
+            if repair.terminal is not None:
+                break
+        else:
+            self._fold_frames(repair, reader.finish())
+        if repair.terminal is None:
+            raise truncated()
+        response = complete_response(repair.fold.response())
+        turn.facts["usage"] = response.get("usage")
+        await self._send_response(plan, sink, response, answer)
+        await _drain(chunks)
+
+    def _fold_frames(self, repair: Repair, frames: Sequence[Frame]) -> None:
+        for frame in frames:
+            if frame.type == "error" and repair.terminal is None and (error := early_failure(frame, self._now)):
+                raise error
+        repair.feed(frames)
+
+    def _repair(self, turn: Turn) -> Repair:
+        return Repair(
+            seed=turn.request_id,
+            created=int(self._now),
+            model=str(turn.facts.get("model") or ""),
+            trusted=self._upstream.trusted,
+            open_item_bytes=self._limits.open_item_bytes,
+        )
+
+    # SSE from upstream, SSE to the client -----------------------------------------------------------------------------
+
+    async def _relay_stream(self, turn: Turn, plan: Plan, sink: Sink, answer: Answer) -> None:
+        chunks = await self._event_chunks(answer)
+        channel = self._channel(turn, plan)
+        sink.stream({**_relayed_headers(answer), **plan.headers}, channel.keep_alive)
+        self._metrics.stream_opened()
+        try:
+            await self._pump(channel, chunks, sink)
+        except GatewayError as error:
+            if not sink.committed:
+                raise
+            turn.facts["error"] = error.code
+            await sink.write(channel.fail(error))
+        finally:
+            self._metrics.stream_closed()
+            turn.facts["usage"] = channel.usage
+        await sink.finish()
+        if channel.ended:
+            await _drain(chunks)
+
+    def _channel(self, turn: Turn, plan: Plan) -> Channel:
+        if plan.relay is not None:
+            return NativeChannel(plan.relay, self._now)
+        assert plan.exchange is not None
+        encoder = plan.exchange.stream_encoder(int(self._now))
+        return TranslatedChannel(self._repair(turn), encoder, self._now)
+
+    async def _pump(self, channel: Channel, chunks: AsyncIterator[bytes], sink: Sink) -> None:
+        """Frames to the client, one write a read; the first ones wait until there is output to show."""
+        reader = SSEReader(self._limits.event_bytes)
+        held: list[Frame] = []
+        opened = False
+        async for chunk in chunks:
+            frames = reader.feed(chunk)
+            if not opened:
+                held += frames
+                opened = _opens(frames, channel, sink) or len(held) > HELD_FRAMES
+                if not opened:
+                    continue
+                frames = held
+            data = channel.feed(frames)
+            if data:
+                await sink.write(data)
+            if channel.finished:
+                return
+        rest = reader.finish()
+        if not opened:
+            if not _opens(rest, channel, sink):
+                raise truncated()
+            rest = held + rest
+        data = channel.feed(rest) + channel.end()
+        if data:
+            await sink.write(data)
+
+    async def _event_chunks(self, answer: Answer) -> AsyncIterator[bytes]:
+        """The chunks of an event stream.
+
+        Raises GatewayError when the server answered with a document instead: its error, or a complaint.
+        """
+        kind = answer.headers.get("content-type", "")
+        if "json" not in kind and "html" not in kind:
+            return answer.chunks()
+        document = _readable(await answer.read())
+        if isinstance(document.get("error"), dict):
+            raise failure(document["error"], now=self._now)
+        raise UpstreamError("The upstream answered a stream request with a document.")
+
+
+def _opens(frames: Sequence[Frame], channel: Channel, sink: Sink) -> bool:
+    """Whether these frames are the first to show output.
+
+    Raises the GatewayError they tell instead, while an HTTP status can still say so.
+    """
+    if sink.committed:
+        return True
+    for frame in frames:
+        if error := channel.early_failure(frame):
+            raise error
+        if channel.shows_output(frame):
+            return True
+    return False
+
+
+def _readable(body: bytes) -> Json:
+    try:
+        document = json.loads(body)
+    except ValueError as error:
+        raise UpstreamError("The upstream's answer is not JSON.", detail=repr(body[:200])) from error
+    if not isinstance(document, dict):
+        raise UpstreamError("The upstream's answer is not a JSON object.")
+    return document
+
+
+def _relayed_headers(answer: Answer) -> dict[str, str]:
+    return {
+        name: value
+        for name, value in answer.headers.items()
+        if name.lower().startswith(_RELAYED_PREFIXES) and name.lower() not in _PRIVATE
+    }
+
+
+async def _drain(chunks: AsyncIterator[bytes]) -> None:
+    left = DRAIN_BYTES
+    try:
+        async with asyncio.timeout(DRAIN_SECONDS):
+            async for chunk in chunks:
+                left -= len(chunk)
+                if left < 0:
+                    return
+    except (TimeoutError, GatewayError):
+        return

@@ -1,0 +1,172 @@
+"""Upstream frames in, client bytes out: the translated way and the native one behind one face."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from gateway.core.failures import failure
+from gateway.core.frames import DONE, Frame
+from gateway.core.repair import Repair
+from gateway.dialects import Relay, StreamEncoder
+from gateway.errors import GatewayError, StreamTruncated
+
+Json = dict[str, Any]
+
+_PRELUDE = frozenset(
+    {"", "response.created", "response.queued", "response.in_progress", "response.metadata", "keepalive"}
+)
+
+PROGRESS_SECONDS = 120.0
+"""Codex gives a stream up after 300 s without an event, and comments are none: tell it again that work goes on."""
+
+
+class Channel(Protocol):
+    """One stream on its way to the client."""
+
+    @property
+    def finished(self) -> bool:
+        """The client has all it needs."""
+        ...
+
+    @property
+    def ended(self) -> bool:
+        """The upstream has said its last word: what is left of its stream is worth nothing."""
+        ...
+
+    @property
+    def usage(self) -> Json | None:
+        """Token counts as the upstream told them."""
+        ...
+
+    def shows_output(self, frame: Frame) -> bool:
+        """Whether this frame is worth sending the status line for."""
+        ...
+
+    def early_failure(self, frame: Frame) -> GatewayError | None:
+        """The failure that this frame tells, as an HTTP error, while the status line can still say so."""
+        ...
+
+    def feed(self, frames: Sequence[Frame]) -> bytes: ...
+
+    def end(self) -> bytes:
+        """The upstream's stream is over; what is still owed to the client, an error if it was cut."""
+        ...
+
+    def fail(self, error: GatewayError) -> bytes: ...
+
+    def keep_alive(self, silent_seconds: float) -> bytes: ...
+
+
+def truncated() -> StreamTruncated:
+    """The error for a stream without its terminal event."""
+    return StreamTruncated("The upstream's stream ended before the response was complete.")
+
+
+class TranslatedChannel:
+    """Responses frames, repaired, then encoded for the client's dialect."""
+
+    def __init__(self, repair: Repair, encoder: StreamEncoder, now: float) -> None:
+        self._repair = repair
+        self._encoder = encoder
+        self._now = now
+        self._progress_after = PROGRESS_SECONDS
+
+    @property
+    def finished(self) -> bool:
+        return self._encoder.finished
+
+    @property
+    def ended(self) -> bool:
+        return self._repair.terminal is not None
+
+    @property
+    def usage(self) -> Json | None:
+        terminal = self._repair.terminal
+        return (terminal.data.get("response") or {}).get("usage") if terminal else None
+
+    def shows_output(self, frame: Frame) -> bool:
+        return frame.type not in _PRELUDE and not frame.type.startswith("codex.")
+
+    def early_failure(self, frame: Frame) -> GatewayError | None:
+        return early_failure(frame, self._now)
+
+    def feed(self, frames: Sequence[Frame]) -> bytes:
+        self._progress_after = PROGRESS_SECONDS
+        return self._encoder.feed(self._repair.feed(frames))
+
+    def end(self) -> bytes:
+        return b"" if self.finished else self.fail(truncated())
+
+    def fail(self, error: GatewayError) -> bytes:
+        return self._encoder.feed(self._repair.abort(error))
+
+    def keep_alive(self, silent_seconds: float) -> bytes:
+        comment = self._encoder.keep_alive(silent_seconds)
+        if silent_seconds < self._progress_after:
+            return comment
+        self._progress_after = silent_seconds + PROGRESS_SECONDS
+        return comment + self._encoder.feed(self._repair.in_progress_again())
+
+
+class NativeChannel:
+    """Chunks of the client's own dialect, passed on as they are and watched."""
+
+    def __init__(self, relay: Relay, now: float) -> None:
+        self._relay = relay
+        self._now = now
+        self._finished = False
+
+    @property
+    def finished(self) -> bool:
+        return self._finished
+
+    @property
+    def ended(self) -> bool:
+        return self._finished
+
+    @property
+    def usage(self) -> Json | None:
+        return self._relay.usage
+
+    def shows_output(self, frame: Frame) -> bool:
+        return True
+
+    def early_failure(self, frame: Frame) -> GatewayError | None:
+        if frame.payload.startswith(b'{"error"'):
+            return failure(_error_of(frame), now=self._now)
+        return None
+
+    def feed(self, frames: Sequence[Frame]) -> bytes:
+        data = self._relay.feed(frames)
+        self._finished = any(frame.payload == b"[DONE]" for frame in frames)
+        return data
+
+    def end(self) -> bytes:
+        self._finished = True
+        return self._relay.finish()
+
+    def fail(self, error: GatewayError) -> bytes:
+        self._finished = True
+        return self._relay.fail(error)
+
+    def keep_alive(self, silent_seconds: float) -> bytes:
+        return b": keep-alive\n\n"
+
+
+def early_failure(frame: Frame, now: float) -> GatewayError | None:
+    """The HTTP error for a `response.failed` or `error` frame; None for any other frame."""
+    if frame.type == "error":
+        return failure(_error_of(frame), now=now)
+    if frame.type == "response.failed":
+        response = frame.data.get("response") or {}
+        return failure(response.get("error"), now=now)
+    if frame.type == DONE:
+        return truncated()
+    return None
+
+
+def _error_of(frame: Frame) -> Json | None:
+    data = frame.data
+    nested = data.get("error")
+    return nested if isinstance(nested, dict) else data

@@ -1,0 +1,221 @@
+"""The engine: one obvious path for a request that runs a model."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from gateway.core import json
+from gateway.core.request import Request
+from gateway.dialects import Choices, Exchange, Relay
+from gateway.engine.attempt import Attempt
+from gateway.engine.metrics import Metrics, token_counts
+from gateway.engine.turn import Sink, Turn
+from gateway.errors import GatewayError, InvalidRequest, UpstreamRefusal
+from gateway.upstreams import Call, Model, Route, Upstream
+from gateway.upstreams.catalogue import looks_suffixed, resolve
+
+if TYPE_CHECKING:
+    from gateway.config import Limits
+
+Json = dict[str, Any]
+
+REPAIRS = 3
+"""How often one turn's body may be repaired after a refusal: unsupported field, encrypted reasoning, history."""
+
+
+@dataclass(slots=True)
+class Plan:
+    """What the `choose` step decided: how to call, and how to turn the answer into the client's dialect.
+
+    Exactly one of `exchange` (translated, or inner to inner) and `relay` (native chunks) is set. `document` is the body
+    as a document when it may be repaired, None when it is the client's own. `relayed`: the upstream speaks the client's
+    dialect, so its documents pass as they are.
+    """
+
+    route: Route
+    stream: bool
+    body: bytes
+    session_id: str
+    exchange: Exchange | None = None
+    relay: Relay | None = None
+    document: Json | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    relayed: bool = False
+
+
+class Engine:
+    """Runs turns on one upstream."""
+
+    def __init__(
+        self,
+        upstream: Upstream,
+        *,
+        choices: Choices,
+        aliases: Mapping[str, str],
+        limits: Limits,
+        metrics: Metrics,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._upstream = upstream
+        self._choices = choices
+        self._aliases = dict(aliases)
+        self._limits = limits
+        self._metrics = metrics
+        self._clock = clock
+        self._sleep = sleep
+
+    async def run(self, turn: Turn, sink: Sink) -> None:
+        """Run one turn and put its answer into the sink.
+
+        Raises GatewayError while nothing was committed; a later failure is told inside the stream.
+        """
+        try:
+            plan = await self._choose(turn)
+            await self._call(turn, plan, sink)
+        except GatewayError as error:
+            turn.facts["error"] = error.code
+            raise
+        except asyncio.CancelledError:
+            turn.facts["outcome"] = "client_left"
+            raise
+        finally:
+            self._record(turn)
+
+    async def models(self) -> list[Model]:
+        """Current models of the upstream, hidden ones included."""
+        return await self._upstream.models()
+
+    async def check(self) -> None:
+        """Raises a GatewayError when turns cannot be run now."""
+        await self._upstream.check()
+
+    # choose ---------------------------------------------------------------------------------------------------------
+
+    async def _choose(self, turn: Turn) -> Plan:
+        """Admit the body in its dialect, settle the model, and decide between relay and translation."""
+        name = turn.document.get("model")
+        model, effort = await self._resolve(name) if isinstance(name, str) else (None, None)
+        turn.facts.update(model=model, upstream=self._upstream.name, dialect=turn.dialect.name)
+        renamed = model if model != name else None
+        if turn.dialect.name in self._upstream.native and effort is None:
+            plan = self._relay_plan(turn, renamed)
+            if plan is not None:
+                return plan
+        return self._translation_plan(turn, renamed, effort)
+
+    async def _resolve(self, name: str) -> tuple[str, str | None]:
+        """The upstream's slug and the effort that aliases and suffixes of a model name stand for."""
+        name = self._aliases.get(name, name)
+        if not looks_suffixed(name):
+            return name, None
+        return resolve(name, await self._upstream.models(), {})
+
+    def _relay_plan(self, turn: Turn, renamed: str | None) -> Plan | None:
+        relayed = turn.dialect.relay(turn.document, renamed)
+        if relayed is None:
+            return None
+        return Plan(
+            route="chat" if relayed.relay is not None else "responses",
+            stream=turn.document.get("stream") is True,
+            body=turn.body if relayed.body is None else json.dumps(relayed.body),
+            session_id=turn.hints.session_id,
+            exchange=relayed.exchange,
+            relay=relayed.relay,
+            relayed=True,
+        )
+
+    def _translation_plan(self, turn: Turn, renamed: str | None, effort: str | None) -> Plan:
+        exchange = turn.dialect.decode(turn.document, self._choices)
+        request = with_model(exchange.request, renamed, effort)
+        try:
+            shaped = self._upstream.shape(request, turn.hints)
+        except InvalidRequest as error:
+            error.param = exchange.client_param(error.param)
+            raise
+        dropped = [*request.dropped, *(exchange.client_param(name) or name for name in shaped.dropped)]
+        headers = exchange.headers()
+        if dropped:
+            headers["x-gateway-dropped"] = ",".join(dict.fromkeys(dropped))
+        unchanged = shaped.body is turn.document
+        return Plan(
+            route="responses",
+            stream=request.stream or self._upstream.streams_only,
+            body=turn.body if unchanged else json.dumps(shaped.body),
+            session_id=shaped.session_id,
+            exchange=exchange,
+            document=shaped.body,
+            headers=headers,
+        )
+
+    # call -----------------------------------------------------------------------------------------------------------
+
+    async def _call(self, turn: Turn, plan: Plan, sink: Sink) -> None:
+        """Attempts, until one has answered or nothing more can help; none once the client has seen a byte."""
+        retries = repairs = 0
+        while True:
+            attempt = Attempt(self._upstream, self._limits, self._metrics, now=self._clock())
+            try:
+                await attempt.run(turn, plan, sink, self._make_call(turn, plan))
+            except GatewayError as error:
+                turn.facts["upstream_status"] = error.status
+                if sink.committed:
+                    raise
+                if repairs < REPAIRS and self._repair(plan, error):
+                    repairs += 1
+                    continue
+                delay = self._upstream.delay(retries + 1, error)
+                if delay is None:
+                    raise self._in_client_words(plan, error) from error.__cause__
+                retries += 1
+                self._metrics.retried(self._upstream.name)
+                await self._sleep(delay)
+            else:
+                return
+
+    def _make_call(self, turn: Turn, plan: Plan) -> Call:
+        return Call(plan.route, plan.body, plan.stream, turn.request_id, plan.session_id)
+
+    def _repair(self, plan: Plan, error: GatewayError) -> bool:
+        if plan.document is None:
+            return False
+        document = self._upstream.repair(plan.document, error)
+        if document is None:
+            return False
+        plan.document, plan.body = document, json.dumps(document)
+        return True
+
+    def _in_client_words(self, plan: Plan, error: GatewayError) -> GatewayError:
+        """Rename the field a refusal names when the client spoke of it under another name."""
+        if plan.exchange is None or error.param is None:
+            return error
+        renamed = plan.exchange.client_param(error.param)
+        if renamed != error.param:
+            error.param = renamed
+            if isinstance(error, UpstreamRefusal):
+                error.body = None
+        return error
+
+    # record ---------------------------------------------------------------------------------------------------------
+
+    def _record(self, turn: Turn) -> None:
+        usage = turn.facts.pop("usage", None)
+        if usage:
+            self._metrics.tokens(usage)
+            turn.facts["tokens"] = token_counts(usage)
+
+
+def with_model(request: Request, model: str | None, effort: str | None) -> Request:
+    """The request under the upstream's model name; an effort from the name yields to one the client sent."""
+    if model is None and effort is None:
+        return request
+    body = dict(request.body)
+    if model is not None:
+        body["model"] = model
+    if effort is not None:
+        body["reasoning"] = {"effort": effort, **(body.get("reasoning") or {})}
+    return Request(body, request.stream, request.dropped, request.extra)

@@ -1,0 +1,121 @@
+"""JSON schema → a value that is valid against it. Deterministic: texts come from the words handed in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+_FORMATS = {
+    "date-time": "2026-01-02T03:04:05Z",
+    "date": "2026-01-02",
+    "time": "03:04:05Z",
+    "duration": "PT1H",
+    "email": "simulated@example.com",
+    "hostname": "example.com",
+    "ipv4": "192.0.2.1",
+    "ipv6": "2001:db8::1",
+    "uri": "https://example.com/",
+    "url": "https://example.com/",
+    "uuid": "00000000-0000-4000-8000-000000000000",
+}
+_DEPTH = 8  # a schema may refer to itself; below this only required properties are made
+
+
+class Sampler:
+    """Makes sample values. `words` are handed to string properties in order; the last one serves all the rest."""
+
+    def __init__(self, root: dict[str, Any], words: tuple[str, ...]) -> None:
+        self._root = root
+        self._words: Iterator[str] = iter(words)
+        self._word = "simulated"
+
+    def value(self, schema: Any = None, depth: int = 0) -> Any:
+        """A value for a schema (the root when left out). `true`, `{}` and what is unknown become a text."""
+        schema = self._resolve(self._root if schema is None else schema)
+        for key in ("const", "enum", "examples"):
+            if schema.get(key) not in (None, []):
+                return schema[key] if key == "const" else schema[key][0]
+        for key in ("anyOf", "oneOf"):
+            if schema.get(key):
+                rest = {name: part for name, part in schema.items() if name != key}
+                return self.value({**rest, **self._first(schema[key])}, depth + 1)
+        makers: dict[str, Callable[[dict[str, Any], int], Any]] = {
+            "object": self._object,
+            "array": self._array,
+            "integer": self._number,
+            "number": self._number,
+            "string": self._string,
+            "boolean": lambda _schema, _depth: True,
+            "null": lambda _schema, _depth: None,
+        }
+        return makers[_kind(schema)](schema, depth) if _kind(schema) in makers else self._string(schema, depth)
+
+    def _resolve(self, schema: Any) -> dict[str, Any]:
+        """Follow `$ref` inside the document and join `allOf`."""
+        if not isinstance(schema, dict):
+            return {}
+        target = schema.get("$ref")
+        if isinstance(target, str) and target.startswith("#"):
+            found: Any = self._root
+            for part in target.lstrip("#/").split("/") if target != "#" else ():
+                found = found.get(part.replace("~1", "/").replace("~0", "~"), {}) if isinstance(found, dict) else {}
+            rest = {key: value for key, value in schema.items() if key != "$ref"}
+            return {**self._resolve(found), **rest}
+        joined = {key: value for key, value in schema.items() if key != "allOf"}
+        for part in schema.get("allOf", ()):
+            other = self._resolve(part)
+            joined = {
+                **joined,
+                **other,
+                "properties": {**joined.get("properties", {}), **other.get("properties", {})},
+                "required": [*joined.get("required", ()), *other.get("required", ())],
+            }
+        return joined
+
+    def _first(self, variants: list[Any]) -> dict[str, Any]:
+        resolved = [self._resolve(variant) for variant in variants]
+        return next((variant for variant in resolved if variant.get("type") != "null"), resolved[0])
+
+    def _object(self, schema: dict[str, Any], depth: int) -> dict[str, Any]:
+        properties: dict[str, Any] = schema.get("properties") or {}
+        required = schema.get("required")
+        names = list(properties) if required is None and depth < _DEPTH else list(required or ())
+        return {name: self.value(properties.get(name, {}), depth + 1) for name in dict.fromkeys(names)}
+
+    def _array(self, schema: dict[str, Any], depth: int) -> list[Any]:
+        least = schema.get("minItems", 0 if depth >= _DEPTH else 1)
+        count = min(max(least, 0 if depth >= _DEPTH else 1), schema.get("maxItems", max(least, 1)))
+        prefix = schema.get("prefixItems") or []
+        items = schema.get("items", {})
+        return [self.value(prefix[i] if i < len(prefix) else items, depth + 1) for i in range(max(count, len(prefix)))]
+
+    def _number(self, schema: dict[str, Any], _depth: int) -> int | float:
+        step = schema.get("multipleOf", 1)
+        value: int | float = step
+        low = schema.get("minimum", schema.get("exclusiveMinimum"))
+        high = schema.get("maximum", schema.get("exclusiveMaximum"))
+        if low is not None and (value < low or value == schema.get("exclusiveMinimum")):
+            value = -(-low // step) * step
+            value += step if value == schema.get("exclusiveMinimum") else 0
+        if high is not None and (value > high or value == schema.get("exclusiveMaximum")):
+            value = high // step * step
+            value -= step if value == schema.get("exclusiveMaximum") else 0
+        return int(value) if _kind(schema) == "integer" else value
+
+    def _string(self, schema: dict[str, Any], _depth: int) -> str:
+        if schema.get("format") in _FORMATS:
+            return _FORMATS[schema["format"]]
+        if isinstance(schema.get("default"), str) and "pattern" in schema:
+            return str(schema["default"])
+        self._word = next(self._words, self._word)
+        padded = self._word.ljust(schema.get("minLength", 0), "x")
+        return padded[: schema["maxLength"]] if "maxLength" in schema else padded
+
+
+def _kind(schema: dict[str, Any]) -> str:
+    kind = schema.get("type")
+    if isinstance(kind, list):
+        kind = next((name for name in kind if name != "null"), "null")
+    if kind is None:
+        kind = "object" if "properties" in schema else "array" if "items" in schema else "string"
+    return str(kind)

@@ -1,0 +1,35 @@
+"""Runs the simulator on a socket, for people who point their own programs at it."""
+
+from __future__ import annotations
+
+import socket
+import sys
+
+import uvicorn
+
+from gateway.simulator.app import Simulator
+from gateway.simulator.scenario import Scenario
+
+
+def serve(listen: str = "127.0.0.1:9090", scenario_path: str | None = None) -> None:
+    """Serve until interrupted; prints one line that says where and how to use it.
+
+    `listen` is HOST:PORT. Raises ScenarioError for a scenario that cannot be used, ValueError for a bad address, OSError
+    for one that is taken.
+    """
+    host, _, port = listen.rpartition(":")
+    if not host or not port.isdigit():
+        raise ValueError(f"listen must be HOST:PORT, is {listen!r}")
+    scenario = Scenario.load(scenario_path) if scenario_path else Scenario()
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.create_server((host.strip("[]"), int(port)), family=family)
+    address = f"http://{host}:{listener.getsockname()[1]}"
+    key = "any key" if scenario.open else ", ".join(scenario.api_keys)
+    sys.stdout.write(
+        f"Simulator (offline, answers are simulated) at {address} - SDK: base_url {address}/v1, key {key}; "
+        f"gateway: oauth endpoints {address}/oauth/authorize and /oauth/token, "
+        f"upstream.codex_base_url {address}/backend-api/codex\n"
+    )
+    sys.stdout.flush()
+    config = uvicorn.Config(Simulator(scenario), log_level="warning", ws="none")
+    uvicorn.Server(config).run(sockets=[listener])

@@ -1,0 +1,195 @@
+"""Request bodies: read within limits, decompressed within limits, parsed as a JSON object. All in linear time."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+import zstandard
+
+from gateway.core import json
+from gateway.errors import InvalidRequest, RequestTooLarge, UnsupportedEncoding
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope
+
+    from gateway.surfaces.errors import RawHeaders
+
+_BOM = b"\xef\xbb\xbf"
+_MAX_ENCODINGS = 4
+"""Nobody compresses more often; each round may cost the whole limit."""
+
+_SLICE = 1024
+"""Compressed bytes decoded at once: at the worst ratio of zstd (32,000) they become 32 MiB, of zlib one."""
+
+_ZSTD_WINDOW = 8 * 1024 * 1024
+"""The largest window of the HTTP content coding (RFC 9659)."""
+
+
+class ClientLeft(Exception):
+    """The client closed the connection before its request was read. There is nobody to answer."""
+
+
+class Bounds(Protocol):
+    """The limit of a request body (`config.Limits`)."""
+
+    @property
+    def body_bytes(self) -> int: ...
+
+
+async def read_body(scope: Scope, receive: Receive, limits: Bounds) -> bytes:
+    """The whole request body, decompressed, without a byte order mark. b"" when there is none.
+
+    Raises RequestTooLarge (as sent or decompressed beyond `limits.body_bytes`; reading stops there),
+    UnsupportedEncoding, InvalidRequest (corrupt compression) and ClientLeft.
+    """
+    limit = limits.body_bytes
+    length, encodings = _announced(scope["headers"])
+    if length > limit:
+        raise _too_large(limit)
+    decoders = _decoders(encodings)
+    body = await _received(receive, limit)
+    for encoding, decoder in decoders:
+        body = _decoded(body, encoding, decoder, limit)
+    return body.removeprefix(_BOM)
+
+
+def parse_json(body: bytes, depth: int) -> dict[str, Any]:
+    """The JSON object in a body; of keys that repeat, the last counts.
+
+    Raises InvalidRequest when it is not JSON, not an object, or nested deeper than `depth`.
+    """
+    try:
+        document = json.loads(body)
+    except ValueError as error:
+        raise InvalidRequest(f"The request body is not valid JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise InvalidRequest(f"The request body must be a JSON object, not {_kind(document)}.")
+    # So many brackets are needed to nest so deep; short bodies are not walked at all.
+    if body.count(b"{") + body.count(b"[") > depth and _deeper(document, depth):
+        raise InvalidRequest(f"The request body is nested more than {depth} levels deep.")
+    return document
+
+
+def _announced(headers: RawHeaders) -> tuple[int, list[str]]:
+    """Content-Length (0 when absent) and the content codings in the order they were applied, without identity."""
+    length = 0
+    encodings: list[str] = []
+    for name, value in headers:
+        if name == b"content-length":
+            length = int(value) if value.isdigit() else 0
+        elif name == b"content-encoding":
+            encodings += (word.strip() for word in value.decode("latin-1").lower().split(","))
+    return length, [word for word in encodings if word not in ("", "identity")]
+
+
+async def _received(receive: Receive, limit: int) -> bytes:
+    pieces: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientLeft
+        piece = message.get("body", b"")
+        size += len(piece)
+        if size > limit:
+            raise _too_large(limit)
+        pieces.append(piece)
+        if not message.get("more_body", False):
+            return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+class _Decoder(Protocol):
+    """What zlib and zstandard share. One decoder reads one frame (zstd) or member (gzip)."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, /) -> bytes: ...
+
+
+_NewDecoder = Callable[[bytes], _Decoder]
+"""Makes a decoder for data that begins with these bytes."""
+
+
+def _gzip(_: bytes) -> _Decoder:
+    return zlib.decompressobj(wbits=31)
+
+
+def _deflate(start: bytes) -> _Decoder:
+    """zlib data as RFC 9110 has it, or the bare deflate data that some clients send."""
+    wrapped = len(start) > 1 and start[0] & 0x0F == 8 and int.from_bytes(start[:2]) % 31 == 0
+    return zlib.decompressobj(wbits=15 if wrapped else -15)
+
+
+def _zstd(_: bytes) -> _Decoder:
+    return zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW).decompressobj()
+
+
+_DECODERS: dict[str, _NewDecoder] = {"gzip": _gzip, "x-gzip": _gzip, "deflate": _deflate, "zstd": _zstd}
+
+
+def _decoders(encodings: list[str]) -> list[tuple[str, _NewDecoder]]:
+    """The decoders in the order they are needed: the coding applied last comes off first."""
+    offer = {"accept-encoding": "zstd, gzip, deflate"}
+    unknown = [word for word in encodings if word not in _DECODERS]
+    if unknown:
+        raise UnsupportedEncoding(
+            f"Content-Encoding {unknown[0][:40]!r} is not supported, only zstd, gzip and deflate.", headers=offer
+        )
+    if len(encodings) > _MAX_ENCODINGS:
+        raise UnsupportedEncoding(f"More than {_MAX_ENCODINGS} content encodings are not supported.", headers=offer)
+    return [(word, _DECODERS[word]) for word in reversed(encodings)]
+
+
+def _decoded(data: bytes, encoding: str, new_decoder: _NewDecoder, limit: int) -> bytes:
+    """Decompress in small steps, so that a bomb is noticed when it has grown little beyond the limit."""
+    if not data:
+        return data
+    pieces: list[bytes] = []
+    size = 0
+    decoder = new_decoder(data[:2])
+    try:
+        for start in range(0, len(data), _SLICE):
+            rest = data[start : start + _SLICE]
+            while rest:
+                if decoder.eof:
+                    decoder = new_decoder(rest[:2])
+                piece = decoder.decompress(rest)
+                size += len(piece)
+                if size > limit:
+                    raise _too_large(limit)
+                pieces.append(piece)
+                rest = decoder.unused_data
+    except (zlib.error, zstandard.ZstdError) as error:
+        raise InvalidRequest(f"The request body is not valid {encoding} data.", detail=str(error)) from error
+    if not decoder.eof:
+        raise InvalidRequest(f"The request body ends in the middle of its {encoding} data.")
+    return b"".join(pieces)
+
+
+def _deeper(document: dict[str, Any], depth: int) -> bool:
+    """Whether containers nest deeper than `depth`, looked at level by level: no recursion, each value once."""
+    level: list[Any] = [document]
+    for _ in range(depth):
+        level = [
+            value
+            for container in level
+            for value in (container.values() if type(container) is dict else container)
+            if type(value) is dict or type(value) is list
+        ]
+        if not level:
+            return False
+    return True
+
+
+def _kind(value: object) -> str:
+    if value is None:
+        return "null"
+    return {list: "an array", str: "a string", bool: "a boolean"}.get(type(value), "a number")
+
+
+def _too_large(limit: int) -> RequestTooLarge:
+    return RequestTooLarge(f"The request body is larger than {limit} bytes (limits.body_bytes).")

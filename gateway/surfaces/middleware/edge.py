@@ -1,0 +1,216 @@
+"""The outermost layer: request id, one log line, metrics, Host check, CORS, and the only wrap of `send`."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from starlette.responses import Response
+
+from gateway.engine.metrics import token_counts
+from gateway.errors import GatewayError, HostNotAllowed
+from gateway.surfaces.errors import RawHeaders, send_error
+from gateway.surfaces.middleware.cors import CorsPolicy
+from gateway.surfaces.middleware.hosts import host_of, is_loopback
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+    from structlog.typing import FilteringBoundLogger
+
+    from gateway.config import Cors
+    from gateway.engine.metrics import Metrics
+
+_SANE_ID = re.compile(rb"[\x20-\x7e]{1,128}")
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_FOREIGN_SITES = frozenset({b"cross-site", b"same-site"})
+_RESHAPED = frozenset({"sent_after", "first_output_after", "usage"})
+
+
+def _new_id() -> str:
+    return secrets.token_hex(16)
+
+
+class Sent:
+    """What has gone to the client so far; called in place of `send`. `status` is 0 until the answer has started."""
+
+    __slots__ = ("_clock", "_extra", "_send", "bytes", "complete", "first_at", "status")
+
+    def __init__(self, send: Send, extra: RawHeaders, clock: Callable[[], float]) -> None:
+        """`extra`: headers put on whatever answer is sent."""
+        self._send = send
+        self._extra = extra
+        self._clock = clock
+        self.status = 0
+        self.bytes = 0
+        self.complete = False
+        self.first_at: float | None = None
+
+    async def __call__(self, message: Message) -> None:
+        kind = message["type"]
+        if kind == "http.response.body":
+            self.bytes += len(message.get("body", b""))
+            self.complete = not message.get("more_body", False)
+        elif kind == "http.response.start":
+            self.status = message["status"]
+            self.first_at = self._clock()
+            message = {**message, "headers": [*message.get("headers", ()), *self._extra]}
+        await self._send(message)
+
+
+class _Seen:
+    """The request headers this layer looks at, found in one pass. Bytes as sent; b"" when absent."""
+
+    __slots__ = ("authorized", "fetch_site", "hosts", "origin", "preflight", "request_id")
+
+    def __init__(self, headers: RawHeaders) -> None:
+        self.request_id = self.origin = self.fetch_site = b""
+        self.authorized = self.preflight = False
+        self.hosts: list[bytes] = []
+        for name, value in headers:
+            match name:
+                case b"host":
+                    self.hosts.append(value)
+                case b"x-request-id":
+                    self.request_id = value.strip()
+                case b"origin":
+                    self.origin = value
+                case b"authorization":
+                    self.authorized = True
+                case b"sec-fetch-site":
+                    self.fetch_site = value
+                case b"access-control-request-method":
+                    self.preflight = True
+
+
+class Edge:
+    """Wraps the whole app.
+
+    A trailing slash is optional on every route, without a redirect: it is taken off here, once, for all that follows.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        loopback: bool,
+        allowed_hosts: Iterable[str],
+        cors: Cors,
+        metrics: Metrics,
+        log: FilteringBoundLogger,
+        clock: Callable[[], float] = time.perf_counter,
+        new_id: Callable[[], str] = _new_id,
+    ) -> None:
+        """`loopback`: only this machine can connect, so foreign pages are kept out by their Host.
+
+        `allowed_hosts`: further names for a loopback listener. `clock`: seconds from any start, never going back.
+        """
+        self._app = app
+        self._cors = CorsPolicy(cors)
+        self._metrics = metrics
+        self._log = log.bind()  # once: a lazy logger binds itself anew for every line
+        self._clock = clock
+        self._new_id = new_id
+        self._guarded = loopback
+        allowed = frozenset(host_of(name) for name in allowed_hosts)
+
+        def host_is_ours(value: bytes) -> bool:
+            host = host_of(value.decode("latin-1"))
+            return host in allowed or is_loopback(host)
+
+        self._host_is_ours = lru_cache(maxsize=64)(host_is_ours)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            # No surface speaks WebSocket; closing before accepting is a 403 on the wire.
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        started = self._clock()
+        seen = _Seen(scope["headers"])
+        request_id = seen.request_id.decode() if _SANE_ID.fullmatch(seen.request_id) else self._new_id()
+        sent = Sent(send, [(b"x-request-id", request_id.encode()), *self._cors.headers(seen.origin)], self._clock)
+        facts: dict[str, Any] = {}
+        scope.setdefault("state", {}).update(request_id=request_id, facts=facts, sent=sent)
+        scope["path"] = scope["path"].rstrip("/") or "/"
+        try:
+            await self._serve(scope, receive, sent, seen)
+        finally:
+            facts.setdefault("outcome", "completed" if sent.complete else "cut")
+            self._record(scope, sent, facts, started)
+
+    async def _serve(self, scope: Scope, receive: Receive, sent: Sent, seen: _Seen) -> None:
+        refusal = self._refusal(scope["method"], seen) if self._guarded else None
+        if refusal is not None:
+            scope["state"]["facts"]["error"] = refusal.code
+            await send_error(sent, refusal)
+        elif scope["method"] == "OPTIONS" and seen.preflight and self._cors.allows(seen.origin):
+            answer = Response(status_code=204)
+            answer.raw_headers.extend(self._cors.preflight(scope["headers"]))
+            await answer(scope, receive, sent)
+        else:
+            await self._app(scope, receive, sent)
+
+    def _refusal(self, method: str, seen: _Seen) -> GatewayError | None:
+        """Why a loopback listener does not serve this request: it comes from a page of some other site.
+
+        By DNS rebinding such a page reaches the listener under its own host name. Without it, it can still post blindly
+        under the right name, with no key, and spend the user's quota; only browsers send `Sec-Fetch-Site`.
+        """
+        for host in seen.hosts:
+            if not self._host_is_ours(host):
+                return HostNotAllowed(
+                    f"The host name {host.decode('latin-1')[:200]!r} is not served here. "
+                    "Use localhost or a loopback address, or add the name to server.allowed_hosts."
+                )
+        if (
+            method not in _SAFE_METHODS
+            and seen.fetch_site in _FOREIGN_SITES
+            and not seen.authorized
+            and not self._cors.allows(seen.origin)
+        ):
+            return HostNotAllowed("Pages of other sites may not call this gateway. Add them to cors.allow_origins.")
+        return None
+
+    def _record(self, scope: Scope, sent: Sent, facts: dict[str, Any], started: float) -> None:
+        """The log line and the metrics of a request that is over, however it ended."""
+        seconds = self._clock() - started
+        first_byte = None if sent.first_at is None else sent.first_at - started
+        method, path = scope["method"], scope["path"]
+        surface = path.split("/", 3)[2] if path.startswith("/v1/") else "system"
+        self._metrics.request(surface, method, sent.status, seconds=seconds, first_byte=first_byte)
+        if "sent_after" in facts:
+            self._metrics.added(facts["sent_after"])
+        if facts["outcome"] == "client_left":
+            self._metrics.cancelled()
+        line = {
+            "method": method,
+            "path": path,
+            "status": sent.status,
+            "bytes": sent.bytes,
+            "duration_ms": _milliseconds(seconds),
+            "ttfb_ms": _milliseconds(first_byte),
+            "request_id": scope["state"]["request_id"],
+        }
+        write = self._log.warning if sent.status >= 500 else self._log.info
+        write("request", **{**_told(facts), **line})
+
+
+def _told(facts: dict[str, Any]) -> dict[str, Any]:
+    """The facts as fields of the log line: durations in milliseconds, usage as plain counts."""
+    told = {name: value for name, value in facts.items() if value is not None and name not in _RESHAPED}
+    for name in ("sent_after", "first_output_after"):
+        if name in facts:
+            told[f"{name}_ms"] = _milliseconds(facts[name])
+    if counts := token_counts(facts.get("usage")):
+        told["tokens"] = counts
+    return told
+
+
+def _milliseconds(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * 1000, 2)

@@ -1,0 +1,72 @@
+"""The one renderer of errors: whatever is raised inside becomes an answer, or the abnormal end of one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from starlette.exceptions import HTTPException
+
+from gateway.errors import GatewayError, InvalidRequest, MethodNotAllowed, RouteNotFound
+from gateway.surfaces.errors import send_error
+from gateway.surfaces.middleware.body import ClientLeft
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+    from structlog.typing import FilteringBoundLogger
+
+
+class Errors:
+    """Stands inside `Edge`, around `Auth` and the router.
+
+    An answer that has started cannot become an error: it is left unfinished, so that the server closes the connection
+    and no client takes it for complete. Cancellation passes through.
+    """
+
+    def __init__(self, app: ASGIApp, *, log: FilteringBoundLogger) -> None:
+        self._app = app
+        self._log = log
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        # Starlette's router raises its 404 and 405 only inside an application; without one it answers in plain text.
+        scope.setdefault("app", self._app)
+        try:
+            await self._app(scope, receive, send)
+        except GatewayError as error:
+            await self._answer(scope, send, error)
+        except HTTPException as exception:
+            await self._answer(scope, send, _translated(exception, scope))
+        except ClientLeft:
+            scope["state"]["facts"]["outcome"] = "client_left"
+        except Exception:  # the last guard: a bug must not take the connection's other requests along
+            request_id = scope["state"]["request_id"]
+            self._log.exception("internal error", request_id=request_id)
+            message = f"The gateway failed; its log tells more about request {request_id}."
+            await self._answer(scope, send, GatewayError(message))
+
+    async def _answer(self, scope: Scope, send: Send, error: GatewayError) -> None:
+        state: dict[str, Any] = scope["state"]
+        state["facts"]["error"] = error.code
+        if error.detail:
+            state["facts"]["detail"] = error.detail
+        if not state["sent"].status:
+            await send_error(send, error)
+            return
+        state["facts"]["outcome"] = "failed"
+        self._log.error("answer cut short", request_id=state["request_id"], error=error.code, message=error.message)
+
+
+def _translated(exception: HTTPException, scope: Scope) -> GatewayError:
+    """Starlette's own refusals in our words."""
+    method, path = scope["method"], scope["path"][:200]
+    if exception.status_code == 404:
+        return RouteNotFound(f"Unknown URL: {method} {path}")
+    if exception.status_code == 405:
+        # Starlette lists methods in the order of a set.
+        allow = ", ".join(sorted((exception.headers or {}).get("Allow", "").split(", ")))
+        return MethodNotAllowed(f"{path} does not take {method}, only {allow}.", headers={"allow": allow})
+    error = InvalidRequest(exception.detail, headers=exception.headers)
+    error.status = exception.status_code
+    return error

@@ -1,0 +1,101 @@
+"""The OpenAI surface: chat completions, responses, models."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from starlette.types import Receive, Scope, Send
+
+from gateway.core import json
+from gateway.dialects import Dialect
+from gateway.engine.engine import Engine
+from gateway.engine.turn import Hints, Model, Turn
+from gateway.errors import ModelNotFound
+from gateway.surfaces import reply
+from gateway.surfaces.middleware.body import parse_json, read_body
+
+if TYPE_CHECKING:
+    from gateway.config import Limits
+
+Json = dict[str, Any]
+
+SESSION_HEADERS = (b"session-id", b"session_id", b"x-session-id", b"conversation_id", b"x-session-affinity")
+"""Headers in which programs name their conversation, best first; a hint for prompt caching, never for state."""
+
+
+class RunEndpoint:
+    """POST of a dialect: one body, one run."""
+
+    methods = ("POST",)
+
+    def __init__(self, engine: Engine, dialect: Dialect, limits: Limits, *, may_be_empty: bool = False) -> None:
+        self._engine = engine
+        self._dialect = dialect
+        self._limits = limits
+        self._may_be_empty = may_be_empty
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        state = scope["state"]
+        facts: Json = state["facts"]
+        facts["surface"] = self._dialect.name
+        body = await read_body(scope, receive, self._limits)
+        empty = self._may_be_empty and not body.strip()
+        turn = Turn(
+            dialect=self._dialect,
+            body=body,
+            document={} if empty else parse_json(body, self._limits.json_depth),
+            request_id=state["request_id"],
+            hints=Hints(session_id=_session_id(scope), owner=state.get("owner", "operator")),
+            facts=facts,
+        )
+        await reply.answer(scope, receive, send, self._limits, partial(self._engine.run, turn))
+
+
+class ModelsEndpoint:
+    """GET of the model list, or of one model."""
+
+    methods = ("GET", "HEAD")
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["state"]["facts"]["surface"] = "models"
+        models = await self._engine.models()
+        name = scope.get("path_params", {}).get("model")
+        if name is None:
+            document: Json = {"object": "list", "data": [_row(model) for model in models if not model.hidden]}
+        else:
+            document = _row(_named(name, models))
+        await _send_json(send, document)
+
+
+def _named(name: str, models: list[Model]) -> Model:
+    for model in models:
+        if model.id == name:
+            return model
+    known = ", ".join(model.id for model in models if not model.hidden)
+    raise ModelNotFound(f"The model {name!r} does not exist here. Current models: {known}.", param="model")
+
+
+def _row(model: Model) -> Json:
+    if model.document is not None:
+        return model.document
+    return {"id": model.id, "object": "model", "created": model.created, "owned_by": model.owned_by}
+
+
+def _session_id(scope: Scope) -> str:
+    found: dict[bytes, bytes] = {name: value for name, value in scope["headers"] if name in SESSION_HEADERS}
+    for name in SESSION_HEADERS:
+        value = found.get(name)
+        if value:
+            return value.decode("latin-1")
+    return ""
+
+
+async def _send_json(send: Send, document: Json) -> None:
+    body = json.dumps(document)
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

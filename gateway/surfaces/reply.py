@@ -1,0 +1,137 @@
+"""One HTTP answer: the engine's sink. It watches for the client that leaves, and keeps silent streams alive.
+
+The status line of a stream is held until there is something to show, so that an early failure becomes an HTTP status;
+after `hold_seconds` it goes out with a comment. All writes are whole events, so a keep-alive never lands inside one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from starlette.types import Receive, Scope, Send
+
+if TYPE_CHECKING:
+    from gateway.config import Limits
+
+Headers = dict[str, str]
+
+EVENT_STREAM: Headers = {
+    "content-type": "text/event-stream; charset=utf-8",
+    "cache-control": "no-cache",
+    "x-accel-buffering": "no",
+}
+
+
+class Reply:
+    """The answer to one request. Use through `answer`."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, limits: Limits) -> None:
+        self.committed = False
+        self.client_left = False
+        self._receive = receive
+        self._send = send
+        self._limits = limits
+        self._facts = scope["state"].setdefault("facts", {})
+        self._headers: Headers | None = None
+        self._keep_alive: Callable[[float], bytes] | None = None
+        self._finished = False
+        self._write_lock = asyncio.Lock()
+        self._output_at = self._sent_at = time.monotonic()
+
+    # the engine's side ------------------------------------------------------------------------------------------------
+
+    async def document(self, body: bytes, headers: Headers) -> None:
+        """Send a whole JSON answer."""
+        self.committed = self._finished = True
+        await self._start(200, {"content-type": "application/json", **headers, "content-length": str(len(body))})
+        await self._send({"type": "http.response.body", "body": body})
+
+    def stream(self, headers: Headers, keep_alive: Callable[[float], bytes]) -> None:
+        """Announce an SSE answer; nothing is sent yet."""
+        self._headers = {**EVENT_STREAM, **headers}
+        self._keep_alive = keep_alive
+        self._output_at = self._sent_at = time.monotonic()
+
+    async def write(self, data: bytes) -> None:
+        """Send whole events at once; the first call sends the status line."""
+        self._output_at = time.monotonic()
+        await self._put(data)
+
+    async def finish(self) -> None:
+        """End the stream in good order."""
+        self._finished = True
+        async with self._write_lock:
+            await self._commit()
+            await self._send({"type": "http.response.body", "body": b""})
+
+    # the client's side ------------------------------------------------------------------------------------------------
+
+    async def watch(self, task: asyncio.Task[object]) -> None:
+        """Until the answer is complete: cancel `task` when the client leaves, fill silences."""
+        while not self._finished:
+            try:
+                message = await asyncio.wait_for(self._receive(), self._patience())
+            except TimeoutError:
+                await self._fill_silence()
+                continue
+            if message["type"] == "http.disconnect" and not self._finished:
+                self.client_left = True
+                task.cancel()
+                return
+
+    def _patience(self) -> float:
+        """Seconds until silence has to be filled."""
+        pause = self._limits.keep_alive_seconds if self.committed else self._limits.hold_seconds
+        return max(0.001, self._sent_at + pause - time.monotonic())
+
+    async def _fill_silence(self) -> None:
+        if self._patience() > 0.001:
+            return  # something was sent while we waited
+        if self._keep_alive is None:
+            self._sent_at = time.monotonic()  # a JSON answer: silence is all there is
+            return
+        await self._put(self._keep_alive(time.monotonic() - self._output_at))
+
+    async def _put(self, data: bytes) -> None:
+        async with self._write_lock:  # the watcher and the engine both write; the status line comes first
+            if self._finished:
+                return
+            await self._commit()
+            self._sent_at = time.monotonic()
+            await self._send({"type": "http.response.body", "body": data, "more_body": True})
+
+    async def _commit(self) -> None:
+        if self.committed:
+            return
+        self.committed = True
+        await self._start(200, self._headers or EVENT_STREAM)
+
+    async def _start(self, status: int, headers: Headers) -> None:
+        self._facts["status"] = status
+        raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+        await self._send({"type": "http.response.start", "status": status, "headers": raw})
+
+
+async def answer(
+    scope: Scope, receive: Receive, send: Send, limits: Limits, run: Callable[[Reply], Awaitable[None]]
+) -> None:
+    """Let `run` fill the answer; when the client leaves, cancel it and end quietly.
+
+    Raises what `run` raises while the client is there.
+    """
+    task = asyncio.current_task()
+    assert task is not None
+    reply = Reply(scope, receive, send, limits)
+    watcher = asyncio.create_task(reply.watch(task))
+    try:
+        await run(reply)
+    except asyncio.CancelledError:
+        if not reply.client_left:
+            raise
+        task.uncancel()
+        scope["state"]["facts"]["outcome"] = "client_left"
+    finally:
+        watcher.cancel()

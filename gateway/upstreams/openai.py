@@ -1,0 +1,156 @@
+"""Any server that speaks OpenAI's API: OpenAI itself with an API key, or one that is compatible with it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import httpx2
+
+from gateway import __version__
+from gateway.core import json
+from gateway.core.request import Request
+from gateway.errors import GatewayError, UpstreamError
+from gateway.upstreams import Answer, Call, Hints, Json, Model, Shaped, retry
+from gateway.upstreams.faults import refusal
+from gateway.upstreams.profile import OPENAI, Rules, shape
+from gateway.upstreams.shelf import Listing, Shelf
+from gateway.upstreams.transport import HTTPAnswer, Line, Outgoing, Patience, RawHeaders
+
+if TYPE_CHECKING:
+    from gateway.config import Settings
+
+_MODELS_FRESH_SECONDS = 60
+_MODELS_WAIT_SECONDS = 10
+_VERSION_SEGMENT = re.compile(r"v\d+[a-z0-9]*")
+
+
+class OpenAIUpstream:
+    """The adapter of `openai_api`: its own key or none at all; the ChatGPT token never comes here."""
+
+    name = "openai"
+    streams_only = False
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        transport: httpx2.AsyncBaseTransport,
+        clock: Callable[[], float],
+        now: Callable[[], float],
+        random: Callable[[], float],
+    ) -> None:
+        """`clock` counts seconds and never goes back, `now` is Unix time, `random` a number in [0, 1)."""
+        upstream, limits = settings.upstream, settings.limits
+        self.native = frozenset[str](upstream.dialects)
+        self._transport = transport
+        self._line = Line(
+            transport,
+            Patience(
+                connect=upstream.timeout_seconds,
+                idle=limits.idle_seconds,
+                whole=limits.json_seconds,
+                answer_bytes=limits.response_bytes,
+            ),
+        )
+        self._routes = {
+            "responses": join(upstream.base_url, upstream.responses_path),
+            "chat": join(upstream.base_url, upstream.chat_completions_path),
+        }
+        self._models_url = join(upstream.base_url, upstream.models_path)
+        self.trusted = self._models_url.scheme == "https" and self._models_url.host == "api.openai.com"
+        self._rules = Rules(OPENAI, unsupported=upstream.unsupported, aliases=upstream.aliases)
+        self._json_seconds = limits.json_seconds
+        self._retries = limits.retries
+        self._now, self._random = now, random
+        self._headers = _headers(upstream.api_key.get_secret_value())
+        self._shelf = Shelf(self._fetch_models, clock=clock, fresh_seconds=_MODELS_FRESH_SECONDS)
+
+    def shape(self, request: Request, hints: Hints) -> Shaped:
+        return shape(request, hints, self._rules, self._shelf.known)
+
+    def repair(self, body: Json, error: GatewayError) -> Json | None:
+        """Never: the server gets what the client sent, and says itself what is wrong with it."""
+        return None
+
+    def delay(self, attempt: int, error: GatewayError) -> float | None:
+        return retry.delay(attempt, error, limit=self._retries, random=self._random)
+
+    async def open(self, call: Call) -> Answer:
+        headers = [
+            *self._headers,
+            (b"Content-Type", b"application/json"),
+            (b"Accept", b"text/event-stream" if call.stream else b"application/json"),
+            (b"X-Request-ID", call.request_id.encode("ascii", "replace")),
+        ]
+        wait = None if call.stream else self._json_seconds
+        answer = await self._line.send(Outgoing("POST", self._routes[call.route], headers, call.body, wait))
+        if 200 <= answer.status < 300:
+            return answer
+        raise await self._refused(answer)
+
+    async def models(self) -> list[Model]:
+        return await self._shelf.models()
+
+    async def check(self) -> None:
+        await self._shelf.verify()
+
+    async def aclose(self) -> None:
+        """The transport belongs to whoever made it."""
+
+    async def _fetch_models(self, etag: str) -> Listing | None:
+        # OpenAI's list has no version to ask with.
+        answer = await self._line.send(Outgoing("GET", self._models_url, self._headers, wait=_MODELS_WAIT_SECONDS))
+        if answer.status in (404, 405, 501):
+            await answer.aclose()
+            return Listing(())  # A server without a list still runs models by their names.
+        if not 200 <= answer.status < 300:
+            raise await self._refused(answer)
+        return Listing(_rows(await answer.read()))
+
+    async def _refused(self, answer: HTTPAnswer) -> GatewayError:
+        body = await self._line.refusal_body(answer)
+        return refusal(
+            answer.status, answer.headers, body, upstream="openai", now=self._now(), models=self._shelf.known
+        )
+
+
+def join(base: str, path: str) -> httpx2.URL:
+    """An address of the server. A base that names a version already (`…/v1`) takes the place of the path's own."""
+    base = base.rstrip("/")
+    path = "/" + path.lstrip("/")
+    first = path.split("/")[1]
+    if _VERSION_SEGMENT.fullmatch(first):
+        segments = httpx2.URL(base).path.split("/")
+        if any(_VERSION_SEGMENT.fullmatch(segment) for segment in segments):
+            path = path.removeprefix("/" + first)
+    return httpx2.URL(base + path)
+
+
+def _headers(api_key: str) -> RawHeaders:
+    headers = [(b"User-Agent", f"codex-gateway/{__version__}".encode("ascii"))]
+    if api_key:
+        headers.append((b"Authorization", b"Bearer " + api_key.encode("utf-8")))
+    return headers
+
+
+def _rows(body: bytes) -> tuple[Model, ...]:
+    try:
+        document: Any = json.loads(body)
+    except ValueError as error:
+        raise UpstreamError("The upstream's list of models is not JSON.") from error
+    rows = document.get("data") if isinstance(document, Mapping) else document
+    if not isinstance(rows, list):
+        raise UpstreamError("The upstream's list of models has no rows.")
+    return tuple(_row(row) for row in rows if isinstance(row, dict) and isinstance(row.get("id"), str))
+
+
+def _row(row: Json) -> Model:
+    created, owner = row.get("created"), row.get("owned_by")
+    return Model(
+        id=row["id"],
+        created=int(created) if isinstance(created, (int, float)) else 0,
+        owned_by=owner if isinstance(owner, str) else "openai",
+        document=row,
+    )

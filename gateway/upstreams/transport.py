@@ -1,0 +1,185 @@
+"""The one seam to the network: how bytes leave for an upstream and how its answer comes back, unread.
+
+Calls go to the transport itself, with ready URLs and header lists. A client object between them would merge headers,
+cookies and redirects that nobody wants here, at ten times the cost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from dataclasses import dataclass
+from types import AsyncGeneratorType
+
+import httpx2
+
+from gateway.errors import GatewayError, UpstreamError, UpstreamTimeout
+from gateway.upstreams.faults import faults
+
+RawHeaders = list[tuple[bytes, bytes]]
+
+_REFUSAL_BYTES = 1024 * 1024
+"""No error text is longer; a page that is can be cut."""
+
+_IDLE_CONNECTION_SECONDS = 30
+"""Below the keep-alive time of the usual servers (60 s and more), so that ours is the side that hangs up."""
+
+_DECODED = frozenset({"gzip", "x-gzip", "deflate"})
+_PLAIN = frozenset({"", "identity"})
+
+
+def build_transport(*, proxy_url: str, connections: int, trust_environment: bool = False) -> httpx2.AsyncBaseTransport:
+    """The transport of all upstream calls. `proxy_url`: http, https, socks5 or socks5h; "" for none.
+
+    `trust_environment` lets `SSL_CERT_FILE` and `SSL_CERT_DIR` name the trusted certificates. Proxy variables of the
+    environment are never read. Raises ValueError for a proxy address that cannot be used.
+    """
+    limits = httpx2.Limits(
+        max_connections=connections,
+        max_keepalive_connections=connections,
+        keepalive_expiry=_IDLE_CONNECTION_SECONDS,
+    )
+    proxy = httpx2.Proxy(proxy_url) if proxy_url else None
+    return httpx2.AsyncHTTPTransport(trust_env=trust_environment, limits=limits, proxy=proxy)
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to wait, in seconds, and how much to hold, in bytes."""
+
+    connect: float
+    """For a connection, and for the body of a refusal."""
+    idle: float
+    """For the head of an answer, and between two pieces of a stream."""
+    whole: float
+    """For an answer that is not a stream."""
+    answer_bytes: int
+    """The longest answer that is read into memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A request. `wait` bounds silence, and the whole of `HTTPAnswer.read`; None: the patience for a stream."""
+
+    method: str
+    url: httpx2.URL
+    headers: RawHeaders
+    body: bytes = b""
+    wait: float | None = None
+
+
+class Line:
+    """The way to one upstream: a transport and the patience that goes with it."""
+
+    def __init__(self, transport: httpx2.AsyncBaseTransport, patience: Patience) -> None:
+        self._transport = transport
+        self._patience = patience
+
+    async def send(self, outgoing: Outgoing) -> HTTPAnswer:
+        """Send a request and return its answer, unread, whatever its status is.
+
+        Raises UpstreamUnavailable, UpstreamTimeout, UpstreamError.
+        """
+        patience = self._patience
+        silence = patience.idle if outgoing.wait is None else outgoing.wait
+        request = httpx2.Request(
+            outgoing.method,
+            outgoing.url,
+            headers=[
+                (b"Host", outgoing.url.netloc),
+                *outgoing.headers,
+                # Compressed events would wait in the compressor, and cost both sides time.
+                (b"Accept-Encoding", b"identity"),
+                *([(b"Content-Length", b"%d" % len(outgoing.body))] if outgoing.body else []),
+            ],
+            stream=httpx2.ByteStream(outgoing.body),
+            extensions={
+                "timeout": {
+                    "connect": patience.connect,
+                    "pool": patience.connect,
+                    "write": silence,
+                    "read": silence,
+                }
+            },
+        )
+        with faults(outgoing.url.host):
+            response = await self._transport.handle_async_request(request)
+        return HTTPAnswer(
+            response, host=outgoing.url.host, limit=patience.answer_bytes, whole=outgoing.wait or patience.whole
+        )
+
+    async def refusal_body(self, answer: HTTPAnswer) -> bytes:
+        """The body of an answer that is not 2xx, as much of it as can be had; closes the answer."""
+        pieces: list[bytes] = []
+        size = 0
+        try:
+            async with asyncio.timeout(self._patience.connect):
+                async for piece in answer.chunks():
+                    pieces.append(piece)
+                    size += len(piece)
+                    if size >= _REFUSAL_BYTES:
+                        break
+        except (TimeoutError, GatewayError):
+            pass  # The status already says what happened; the text is only an addition.
+        finally:
+            await answer.aclose()
+        return b"".join(pieces)[:_REFUSAL_BYTES]
+
+
+class HTTPAnswer:
+    """An answer over HTTP whose body has not been read (`gateway.upstreams.Answer`)."""
+
+    status: int
+    headers: Mapping[str, str]
+
+    def __init__(self, response: httpx2.Response, *, host: str, limit: int, whole: float) -> None:
+        self.status = response.status_code
+        self.headers = response.headers
+        self.set_cookie = response.headers.get_list("set-cookie")
+        self._response = response
+        self._host = host
+        self._limit = limit
+        self._whole = whole
+        self._pieces: AsyncGenerator[bytes] | None = None
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """The body as it comes, decompressed if the server compressed it all the same."""
+        self._pieces = self._read()
+        return self._pieces
+
+    async def _read(self) -> AsyncGenerator[bytes]:
+        encodings = {name.strip().lower() for name in self.headers.get("content-encoding", "").split(",")} - _PLAIN
+        with faults(self._host):
+            if not encodings:
+                stream = self._response.stream
+                assert isinstance(stream, httpx2.AsyncByteStream)
+                async for piece in stream:
+                    yield piece
+            elif encodings <= _DECODED:
+                async for piece in self._response.aiter_bytes():
+                    yield piece
+            else:
+                raise UpstreamError(f"{self._host} answered in an encoding it was not asked for.")
+
+    async def read(self) -> bytes:
+        """The whole body, in at most `limits.json_seconds` and `limits.response_bytes`."""
+        pieces: list[bytes] = []
+        size = 0
+        try:
+            async with asyncio.timeout(self._whole):
+                async for piece in self.chunks():
+                    size += len(piece)
+                    if size > self._limit:
+                        raise UpstreamError(f"The answer of {self._host} is longer than {self._limit} bytes.")
+                    pieces.append(piece)
+        except TimeoutError as error:
+            raise UpstreamTimeout(f"{self._host} took longer than {self._whole:g} seconds to answer.") from error
+        finally:
+            await self.aclose()
+        return b"".join(pieces)
+
+    async def aclose(self) -> None:
+        """End the answer: an unread body closes its connection, so that the server sees that nobody listens."""
+        await self._response.aclose()
+        if isinstance(self._pieces, AsyncGeneratorType) and not self._pieces.ag_running:
+            await self._pieces.aclose()

@@ -1,0 +1,1 @@
+Redoc.init("openapi.yaml", { hideDownloadButton: false, nativeScrollbars: true }, document.getElementById("redoc"));

@@ -1,0 +1,45 @@
+"""Fixtures of the live tests.
+
+A stack is shared by all tests of its mode; what a test steered or saw is cleared after it. All modules run in one event
+loop (`pytestmark` in each), since servers live in the loop that made them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from gateway.simulator import Scenario
+from tests.live.sdk import Sdk
+from tests.live.stack import MODES, Stack, running
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session", params=MODES, ids=lambda mode: mode.name)
+async def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+    """A running stack; tests that suit one mode only choose it with `stack.only`."""
+    async with running(request.param, tmp_path_factory.mktemp(request.param.name)) as stack:
+        yield stack
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def stack(shared: Stack) -> AsyncIterator[Stack]:
+    """The shared stack, as new; afterwards every script was played and no upstream stream is left open."""
+    yield shared
+    sim = shared.sim
+    async with asyncio.timeout(5):
+        await sim.until(lambda: sim.open_streams == 0)
+    leftover = sim.leftover
+    for scripts in sim._pushed.values():
+        scripts.clear()
+    sim.log.clear()
+    sim.scenario = Scenario()
+    assert leftover == {}, "scripts that no request has played"
+
+
+@pytest.fixture(params=["SyncSdk", "AsyncSdk"], ids=["sync", "async"])
+def sdk(request: pytest.FixtureRequest, stack: Stack) -> Sdk:
+    """A client of the SDK in front of the stack."""
+    return stack.sdks[request.param]

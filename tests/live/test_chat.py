@@ -1,0 +1,339 @@
+"""Chat completions as the openai SDK sees them, in front of every kind of upstream."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import openai
+import pytest
+from openai.types.chat import ChatCompletion
+from pydantic import BaseModel
+
+from tests.live.sdk import Sdk, events, helped
+from tests.live.stack import CODEX, MODEL, NATIVE, TRANSLATED, Stack, only
+from tests.sdk_types import check_chat, check_chat_stream
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+Json = dict[str, Any]
+
+CREATE = "chat.completions.create"
+HELPER = "chat.completions.stream"
+PIXEL = (
+    "data:image/png;base64,"
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
+)
+
+
+class City(BaseModel):
+    name: str
+    population: int
+
+
+def user(text: str) -> Json:
+    return {"role": "user", "content": text}
+
+
+def exactly(text: str) -> list[Json]:
+    return [user(f"Reply with exactly: {text}")]
+
+
+def function(name: str, *fields: str) -> Json:
+    properties = {field: {"type": "string"} for field in fields}
+    schema = {"type": "object", "properties": properties, "required": list(fields), "additionalProperties": False}
+    return {"type": "function", "function": {"name": name, "description": name, "parameters": schema, "strict": True}}
+
+
+WEATHER, TIME = function("get_weather", "location"), function("get_time", "zone")
+ASK_WEATHER = [user("What is the weather in Paris?")]
+
+
+def text_of(chunks: list[Any]) -> str:
+    return "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
+
+
+def judged(answer: ChatCompletion) -> ChatCompletion:
+    """The answer again, as the strict judge reads what the SDK has kept of it."""
+    return check_chat(answer.model_dump(mode="json", exclude_unset=True))
+
+
+async def test_create_answers_with_the_text(sdk: Sdk, stack: Stack) -> None:
+    answer = judged(await sdk.call(CREATE, model=MODEL, messages=exactly("PONG-42")))
+    assert answer.choices[0].message.content == "PONG-42"
+    assert answer.choices[0].finish_reason == "stop"
+    assert answer.model == MODEL
+    assert answer.usage is not None and answer.usage.prompt_tokens > 0
+
+
+async def test_a_raw_stream_brings_the_text_in_pieces(sdk: Sdk) -> None:
+    chunks = await events(sdk, CREATE, model=MODEL, messages=exactly("one two three four five"), stream=True)
+    assert text_of(chunks) == "one two three four five"
+    assert sum(bool(chunk.choices and chunk.choices[0].delta.content) for chunk in chunks) > 1
+    assert [chunk.choices[0].finish_reason for chunk in chunks if chunk.choices][-1] == "stop"
+    assert all(chunk.usage is None for chunk in chunks)
+
+
+async def test_usage_comes_in_the_last_chunk_when_asked_for(sdk: Sdk) -> None:
+    chunks = await events(
+        sdk, CREATE, model=MODEL, messages=exactly("hi"), stream=True, stream_options={"include_usage": True}
+    )
+    assert [chunk.usage is not None for chunk in chunks] == [False] * (len(chunks) - 1) + [True]
+    assert chunks[-1].choices == [] and chunks[-1].usage.total_tokens > 0
+
+
+async def test_the_stream_helper_makes_the_same_completion(sdk: Sdk) -> None:
+    shown, final = await helped(sdk, HELPER, model=MODEL, messages=exactly("one two three"))
+    assert "".join(event.delta for event in shown if event.type == "content.delta") == "one two three"
+    assert final.choices[0].message.content == "one two three"
+    assert final.choices[0].finish_reason == "stop"
+
+
+@pytest.mark.parametrize("include_usage", [False, True])
+async def test_the_bytes_of_a_stream_are_a_sound_transcript(stack: Stack, include_usage: bool) -> None:
+    body: Json = {"model": MODEL, "messages": exactly("grüße, 世界, 🌍!"), "stream": True}
+    if include_usage:
+        body["stream_options"] = {"include_usage": True}
+    answer = await stack.http.post("/v1/chat/completions", json=body)
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert text_of(check_chat_stream(answer.content, include_usage)) == "grüße, 世界, 🌍!"
+
+
+async def test_a_tool_call_and_its_result_lead_to_a_text(sdk: Sdk) -> None:
+    first = judged(await sdk.call(CREATE, model=MODEL, messages=ASK_WEATHER, tools=[WEATHER]))
+    assert first.choices[0].finish_reason == "tool_calls"
+    message = first.choices[0].message
+    assert message.content is None and message.tool_calls is not None
+    [call] = message.tool_calls
+    assert call.type == "function"
+    assert (call.function.name, json.loads(call.function.arguments)) == ("get_weather", {"location": "Paris"})
+    history = [
+        *ASK_WEATHER,
+        message.model_dump(mode="json"),
+        {"role": "tool", "tool_call_id": call.id, "content": "18C-SUNNY"},
+    ]
+    second = judged(await sdk.call(CREATE, model=MODEL, messages=history, tools=[WEATHER]))
+    assert "18C-SUNNY" in (second.choices[0].message.content or "")
+    assert second.choices[0].finish_reason == "stop"
+
+
+async def test_parallel_tool_calls_keep_their_order(sdk: Sdk) -> None:
+    messages = [user("What is the weather and the time in Paris?")]
+    answer = judged(await sdk.call(CREATE, model=MODEL, messages=messages, tools=[WEATHER, TIME]))
+    calls = answer.choices[0].message.tool_calls or []
+    assert [call.function.name for call in calls if call.type == "function"] == ["get_weather", "get_time"]
+    assert len({call.id for call in calls}) == 2
+
+
+async def test_streamed_tool_calls_are_put_together_by_the_helper(sdk: Sdk) -> None:
+    messages = [user("What is the weather and the time in Paris?")]
+    shown, final = await helped(sdk, HELPER, model=MODEL, messages=messages, tools=[WEATHER, TIME])
+    calls = final.choices[0].message.tool_calls
+    assert [call.function.name for call in calls] == ["get_weather", "get_time"]
+    assert calls[0].function.parsed_arguments == {"location": "Paris"}
+    assert final.choices[0].finish_reason == "tool_calls"
+    assert [event.name for event in shown if event.type == "tool_calls.function.arguments.done"] == [
+        "get_weather",
+        "get_time",
+    ]
+
+
+async def test_streamed_tool_calls_are_sound_on_the_wire(stack: Stack) -> None:
+    body = {
+        "model": MODEL,
+        "messages": [user("What is the weather and the time in Paris?")],
+        "tools": [WEATHER, TIME],
+        "stream": True,
+    }
+    answer = await stack.http.post("/v1/chat/completions", json=body)
+    chunks = check_chat_stream(answer.content, expect_usage=False)
+    assert chunks[-1].choices[0].finish_reason == "tool_calls"
+
+
+async def test_a_forced_tool_is_called_and_none_is_not(sdk: Sdk) -> None:
+    forced = {"type": "function", "function": {"name": "get_time"}}
+    tools = [WEATHER, TIME]
+    answer = judged(await sdk.call(CREATE, model=MODEL, messages=exactly("x"), tools=tools, tool_choice=forced))
+    calls = answer.choices[0].message.tool_calls or []
+    assert [call.function.name for call in calls if call.type == "function"] == ["get_time"]
+    answer = judged(await sdk.call(CREATE, model=MODEL, messages=ASK_WEATHER, tools=tools, tool_choice="none"))
+    assert answer.choices[0].message.tool_calls is None and answer.choices[0].message.content
+
+
+@only(CODEX, TRANSLATED)
+async def test_legacy_functions_are_answered_in_kind(sdk: Sdk, stack: Stack) -> None:
+    functions = [WEATHER["function"] | {"strict": None}]
+    arguments: Json = {"model": MODEL, "messages": ASK_WEATHER, "functions": functions}
+    answer = judged(await sdk.call(CREATE, **arguments))
+    called = answer.choices[0].message.function_call
+    assert called is not None and (called.name, json.loads(called.arguments)) == ("get_weather", {"location": "Paris"})
+    assert answer.choices[0].finish_reason == "function_call"
+    chunks = await events(sdk, CREATE, **arguments, stream=True)
+    pieces = [chunk.choices[0].delta.function_call for chunk in chunks if chunk.choices]
+    assert "".join(piece.arguments or "" for piece in pieces if piece) == called.arguments
+    history = [*ASK_WEATHER, {"role": "assistant", "content": None, "function_call": called.model_dump()}]
+    history.append({"role": "function", "name": "get_weather", "content": "18C-SUNNY"})
+    answer = judged(await sdk.call(CREATE, model=MODEL, messages=history, functions=functions))
+    assert "18C-SUNNY" in (answer.choices[0].message.content or "")
+
+
+async def test_parse_fills_a_pydantic_model(sdk: Sdk) -> None:
+    messages = exactly('{"name":"Paris","population":2100000}')
+    answer = await sdk.call("chat.completions.parse", model=MODEL, messages=messages, response_format=City)
+    assert answer.choices[0].message.parsed == City(name="Paris", population=2100000)
+
+
+async def test_parse_works_on_a_stream(sdk: Sdk) -> None:
+    messages = exactly('{"name":"Paris","population":2100000}')
+    _, final = await helped(sdk, HELPER, model=MODEL, messages=messages, response_format=City)
+    assert final.choices[0].message.parsed == City(name="Paris", population=2100000)
+
+
+async def test_parse_gives_typed_tool_arguments(sdk: Sdk) -> None:
+    tool = openai.pydantic_function_tool(City, name="save_city")
+    answer = await sdk.call(
+        "chat.completions.parse", model=MODEL, messages=exactly("x"), tools=[tool], tool_choice="required"
+    )
+    assert isinstance(answer.choices[0].message.tool_calls[0].function.parsed_arguments, City)
+
+
+async def test_json_object_gives_an_object(sdk: Sdk) -> None:
+    answer = judged(
+        await sdk.call(
+            CREATE, model=MODEL, messages=[user("Some json, please")], response_format={"type": "json_object"}
+        )
+    )
+    assert isinstance(json.loads(answer.choices[0].message.content or ""), dict)
+
+
+@pytest.mark.parametrize("url", [PIXEL, "https://example.com/cat.png"], ids=["data", "http"])
+async def test_images_reach_the_model(sdk: Sdk, stack: Stack, url: str) -> None:
+    parts = [{"type": "text", "text": "What is this?"}, {"type": "image_url", "image_url": {"url": url}}]
+    answer = judged(await sdk.call(CREATE, model=MODEL, messages=[{"role": "user", "content": parts}]))
+    assert "an image" in (answer.choices[0].message.content or "")
+    assert url in json.dumps(stack.sent("chat"))
+
+
+async def test_files_reach_the_model(sdk: Sdk, stack: Stack) -> None:
+    data = "data:application/pdf;base64," + base64.b64encode(b"%PDF-1.4 x").decode()
+    file = {"type": "file", "file": {"filename": "a.pdf", "file_data": data}}
+    parts = [{"type": "text", "text": "Read this"}, file]
+    answer = judged(await sdk.call(CREATE, model=MODEL, messages=[{"role": "user", "content": parts}]))
+    assert "a file (a.pdf)" in (answer.choices[0].message.content or "")
+    assert data in json.dumps(stack.sent("chat"))
+
+
+@pytest.mark.parametrize("role", ["system", "developer"])
+async def test_instructions_in_messages_keep_their_place(sdk: Sdk, stack: Stack, role: str) -> None:
+    messages = [{"role": role, "content": "Be brief."}, *exactly("ok")]
+    answer = judged(await sdk.call(CREATE, model=MODEL, messages=messages))
+    assert answer.choices[0].message.content == "ok"
+    [sent] = stack.sent("chat")
+    assert sent.get("instructions") in (None, "")
+    first = (sent.get("messages") or sent["input"])[0]
+    assert first["role"] == ("developer" if stack.mode.codex else role)
+    assert "Be brief." in json.dumps(first["content"])
+
+
+@only(CODEX)
+async def test_without_any_instructions_the_default_ones_are_sent(sdk: Sdk, stack: Stack) -> None:
+    await sdk.call(CREATE, model=MODEL, messages=exactly("ok"))
+    assert [body["instructions"] for body in stack.sent("chat")] == ["You are a helpful assistant."]
+
+
+@only(CODEX, TRANSLATED)
+async def test_reasoning_is_shown_as_reasoning_content(sdk: Sdk, stack: Stack) -> None:
+    stack.play("chat", "reasoning", "reasoning")
+    arguments: Json = {"model": MODEL, "messages": exactly("x"), "reasoning_effort": "low"}
+    answer = judged(await sdk.call(CREATE, **arguments))
+    message: Any = answer.choices[0].message
+    assert message.reasoning_content == "**Weighing it**\n\n(simulated) thought"
+    assert message.content == "(simulated) Done thinking."
+    chunks = await events(sdk, CREATE, **arguments, stream=True)
+    thoughts = [getattr(chunk.choices[0].delta, "reasoning_content", None) or "" for chunk in chunks if chunk.choices]
+    assert "".join(thoughts) == message.reasoning_content
+    assert text_of(chunks) == message.content
+    assert [body["reasoning"]["effort"] for body in stack.sent("chat")] == ["low", "low"]
+    usage = answer.usage
+    assert usage is not None and usage.completion_tokens_details is not None
+    assert (usage.completion_tokens_details.reasoning_tokens or 0) > 0
+
+
+@only(NATIVE)
+async def test_a_servers_own_reasoning_content_passes(sdk: Sdk, stack: Stack) -> None:
+    script = {"steps": [{"reasoning": ["thought"]}, {"text": "done"}], "reasoning_content": True}
+    stack.play("chat", script, script)
+    answer = await sdk.call(CREATE, model=MODEL, messages=exactly("x"))
+    assert answer.choices[0].message.reasoning_content == "thought"
+    chunks = await events(sdk, CREATE, model=MODEL, messages=exactly("x"), stream=True)
+    assert "".join(getattr(c.choices[0].delta, "reasoning_content", None) or "" for c in chunks) == "thought"
+
+
+async def test_a_refusal_is_a_refusal(sdk: Sdk, stack: Stack) -> None:
+    stack.play("chat", "refusal", "refusal")
+    answer = judged(await sdk.call(CREATE, model=MODEL, messages=exactly("x")))
+    said = "I cannot help with that. (simulated)"
+    assert (answer.choices[0].message.refusal, answer.choices[0].message.content) == (said, None)
+    _, final = await helped(sdk, HELPER, model=MODEL, messages=exactly("x"))
+    assert final.choices[0].message.refusal == said
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"), [("max_output_tokens", "length"), ("filtered", "content_filter")], ids=["length", "filter"]
+)
+async def test_an_incomplete_answer_says_why(sdk: Sdk, stack: Stack, script: str, reason: str) -> None:
+    stack.play("chat", script, script)
+    answer = judged(await sdk.call(CREATE, model=MODEL, messages=exactly("x")))
+    assert answer.choices[0].finish_reason == reason
+    assert (answer.choices[0].message.content or "").startswith("(simulated) This answer")
+    chunks = await events(sdk, CREATE, model=MODEL, messages=exactly("x"), stream=True)
+    assert [c.choices[0].finish_reason for c in chunks if c.choices][-1] == reason
+
+
+async def test_a_cut_document_is_never_parsed_as_a_whole_one(sdk: Sdk, stack: Stack) -> None:
+    stack.play("chat", "max_output_tokens")
+    with pytest.raises(openai.LengthFinishReasonError):
+        await sdk.call("chat.completions.parse", model=MODEL, messages=exactly("x"), response_format=City)
+
+
+async def test_a_stop_sequence_ends_the_text(sdk: Sdk) -> None:
+    arguments: Json = {"model": MODEL, "messages": exactly("alpha beta @@ gamma delta"), "stop": ["@@"]}
+    answer = judged(await sdk.call(CREATE, **arguments))
+    assert answer.choices[0].message.content == "alpha beta "
+    assert answer.choices[0].finish_reason == "stop"
+    chunks = await events(sdk, CREATE, **arguments, stream=True)
+    assert text_of(chunks) == "alpha beta "
+
+
+@only(CODEX)
+async def test_what_the_backend_does_not_take_is_left_out_and_named(sdk: Sdk, stack: Stack) -> None:
+    raw = await sdk.call(
+        "chat.completions.with_raw_response.create",
+        model=MODEL,
+        messages=exactly("ok"),
+        temperature=0.2,
+        top_p=0.9,
+        max_completion_tokens=200,
+        seed=7,
+        user="u1",
+        metadata={"a": "b"},
+    )
+    dropped = set(raw.headers["x-gateway-dropped"].split(","))
+    assert {"temperature", "top_p", "max_completion_tokens"} <= dropped
+    assert judged(raw.parse()).choices[0].message.content == "ok"
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["json", "stream"])
+async def test_a_responses_body_on_the_chat_path_is_answered_in_chat(stack: Stack, stream: bool) -> None:
+    """Cursor posts them."""
+    body = {"model": MODEL, "input": exactly("ok"), "stream": stream}
+    if "chat" in stack.mode.native:
+        answer = await stack.http.post("/v1/chat/completions", json=body)
+        assert answer.status_code == 200, answer.text
+    else:
+        answer = await stack.http.post("/v1/chat/completions", json=body)
+    if stream:
+        assert text_of(check_chat_stream(answer.content, expect_usage=False)) == "ok"
+    else:
+        assert check_chat(answer.content).choices[0].message.content == "ok"
