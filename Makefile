@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # `make run` and `make login` share it: WORKDIR=somewhere make run
 WORKDIR ?= .work
 GATEWAY = $(BIN)/codex-gateway
-PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check install --constraint deploy/constraints.txt
+PIP = $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check install --constraint deploy/constraints.txt
 
 .DEFAULT_GOAL := run
 .PHONY: run login test check fmt

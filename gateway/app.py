@@ -49,6 +49,7 @@ class App:
         self.transport = build_transport(
             proxy_url=settings.network.proxy_url.get_secret_value(),
             connections=settings.limits.upstream_connections,
+            trust_environment=True,
         )
         self._tokens: TokenSource | None = None
         self._control = httpx2.AsyncClient(

@@ -20,19 +20,538 @@ RESPONSES: dict[str, Promise] = {}
 
 CHAT: dict[str, Promise] = {}
 
-UPSTREAM: dict[str, Promise] = {}
+UPSTREAM: dict[str, Promise] = {
+    "UPSTREAM-transport": Promise(
+        "performance §7.3",
+        "a call leaves with exactly the headers it was given, and connections are used again",
+    ),
+    "UPSTREAM-leaves-at-once": Promise(
+        "design §6",
+        "an answer that is closed or cancelled unread ends the upstream call at once",
+    ),
+    "UPSTREAM-decoded": Promise(
+        "codex-upstream §5.1",
+        "a body compressed in spite of the request is decompressed; one nobody can decode is an upstream error",
+    ),
+    "UPSTREAM-answer-limit": Promise("design §6", "an answer that has to be held is bounded by limits.response_bytes"),
+    "UPSTREAM-timeouts": Promise(
+        "design §5.2",
+        "silence bounds a stream, json_seconds bounds a whole answer, and nothing bounds a turn",
+    ),
+    "UPSTREAM-faults": Promise(
+        "design §5.3",
+        "no connection is 502 upstream_unavailable, silence 504 upstream_timeout; messages name the host and no more",
+    ),
+    "UPSTREAM-refusal-bounds": Promise(
+        "design §5.2",
+        "the body of a refusal costs at most timeout_seconds and one mebibyte",
+    ),
+    "UPSTREAM-proxy": Promise(
+        "design §5.2",
+        "calls go through the configured http or socks proxy, which resolves names, and through no other",
+    ),
+    "UPSTREAM-5xx": Promise(
+        "codex-upstream §10.2",
+        "an upstream's other 5xx is 502 upstream_error and may be tried again",
+    ),
+    "UPSTREAM-own-mistakes": Promise(
+        "codex-upstream §10.2",
+        "a refusal that the profile should have prevented is the gateway's failure, and no SDK repeats it",
+    ),
+    "UPSTREAM-model-errors": Promise(
+        "design §5.3",
+        "an unknown or retired model is a 404 that names current ones; a version gate names the setting",
+    ),
+    "UPSTREAM-relay-bytes": Promise("design §5.3", "a sound 4xx body keeps its bytes; others are wrapped"),
+    "UPSTREAM-redaction": Promise(
+        "translation §8.4",
+        "tokens, e-mail addresses, account ids and organisations are taken out of relayed messages",
+    ),
+    "UPSTREAM-codex-body": Promise(
+        "codex-upstream §5.5",
+        "the body holds only fields the backend accepts, with those it demands",
+    ),
+    "UPSTREAM-codex-silent": Promise(
+        "translation §1.1",
+        "labels, defaults and nulls are left out without being reported",
+    ),
+    "UPSTREAM-codex-refused": Promise(
+        "translation §1.6",
+        "what cannot be honoured and matters is refused with its parameter",
+    ),
+    "UPSTREAM-strict": Promise(
+        "translation §0",
+        "upstream.unsupported turns reports into refusals, or refusals of log probabilities into reports",
+    ),
+    "UPSTREAM-default-instructions": Promise(
+        "design §5.3",
+        "only a request without instructions, system or developer text gets the default instructions",
+    ),
+    "UPSTREAM-call-ids": Promise(
+        "codex-upstream §5.10",
+        "call ids the backend refuses are replaced alike in calls and outputs",
+    ),
+    "UPSTREAM-namespaces": Promise(
+        "translation §1.6",
+        "the namespace of a replayed call stays only where the request declares it",
+    ),
+    "UPSTREAM-unknown-items": Promise("design §6", "items nobody here knows pass"),
+    "UPSTREAM-tools": Promise(
+        "codex-upstream §5.10",
+        "older names of web search are renamed, hosted tools the backend lacks are refused",
+    ),
+    "UPSTREAM-reasoning": Promise(
+        "translation §1.1",
+        "effort falls to what the model can, and a summary is asked for by default",
+    ),
+    "UPSTREAM-model-names": Promise(
+        "codex-upstream §11.1",
+        "a model's name may carry an effort, and real names are never cut",
+    ),
+    "UPSTREAM-include": Promise("codex-upstream §5.5", "encrypted reasoning is always asked for, other extras never"),
+    "UPSTREAM-client-metadata": Promise(
+        "codex-upstream §5.5",
+        "client metadata keeps to 16 extras of 64 and 128 bytes",
+    ),
+    "UPSTREAM-openai-as-sent": Promise("design §5.3", "a server that speaks Responses gets what the client sent"),
+    "UPSTREAM-session-owner": Promise("codex-upstream §5.2", "derived session ids of two owners differ"),
+    "UPSTREAM-session-header": Promise(
+        "codex-upstream §5.2",
+        "a session id that no header can carry gets a stand-in, the same in header and body",
+    ),
+    "UPSTREAM-retry-delays": Promise(
+        "codex-upstream §7.4",
+        "retries wait 200 ms doubled ±10 %, or as advised when that is short, and never for what cannot succeed",
+    ),
+    "UPSTREAM-plan-limit-memory": Promise(
+        "codex-upstream §11.4",
+        "a plan limit is answered from memory with the remaining time, for its account only",
+    ),
+    "UPSTREAM-repair-bounds": Promise(
+        "codex-upstream §10.2",
+        "a body is mended once, only for refusals that name what to take out",
+    ),
+    "UPSTREAM-codex-headers": Promise(
+        "codex-upstream §5.1",
+        "a call carries one honest identity, the login and the session, and nothing of the client",
+    ),
+    "UPSTREAM-401-once": Promise("codex-upstream §4.5", "a 401 asks for another login once and repeats the call once"),
+    "UPSTREAM-token-hosts": Promise("design §5.2", "the ChatGPT token goes to no host that may not have it"),
+    "UPSTREAM-cookies": Promise(
+        "codex-upstream §5.1",
+        "only the edge's own cookies are kept, only for https on ChatGPT's hosts",
+    ),
+    "UPSTREAM-models-cache": Promise(
+        "codex-upstream §6.1",
+        "models are kept for five minutes, asked for by version, and fetched anew when an answer names another version",
+    ),
+    "UPSTREAM-models-offline": Promise(
+        "codex-upstream §6.3",
+        "a built-in list serves while the backend cannot be reached, but not without a login",
+    ),
+    "UPSTREAM-check": Promise(
+        "design §5.1",
+        "the readiness check fails when there is no login or no way to the server",
+    ),
+    "UPSTREAM-openai-urls": Promise("design §5.2", "a base URL works with and without its version"),
+    "UPSTREAM-openai-headers": Promise(
+        "design §5.5",
+        "a call to an OpenAI server carries the gateway's key and nothing of the client",
+    ),
+    "UPSTREAM-openai-no-key": Promise("design §5.2", "without a key no Authorization header is sent"),
+    "UPSTREAM-openai-models": Promise("design §5.3", "models are the server's own rows, kept for a minute"),
+    "UPSTREAM-openai-kind": Promise(
+        "design §2",
+        "the dialects a server speaks are a setting, and only OpenAI itself is trusted",
+    ),
+    "FAIL-1": Promise(
+        "codex-upstream §12",
+        "parameters the backend refuses are left out, reported, and stripped once if it refuses more",
+    ),
+    "FAIL-2": Promise("codex-upstream §12", "instructions are always sent, and no prompt is injected"),
+    "FAIL-3": Promise("codex-upstream §12", "system items become developer items in place"),
+    "FAIL-4": Promise(
+        "codex-upstream §12",
+        "store:false and stream:true are always sent, and an explicit store:true is reported",
+    ),
+    "FAIL-10": Promise(
+        "codex-upstream §12",
+        "calls without outputs and outputs without calls are dropped when the backend says so",
+    ),
+    "FAIL-11": Promise("codex-upstream §12", "ids of items are left out; references to items nobody keeps are refused"),
+    "FAIL-12": Promise("codex-upstream §12", "reasoning that another account encrypted is dropped once"),
+    "FAIL-13": Promise(
+        "codex-upstream §12",
+        "one stable session id a conversation, the same in header and prompt_cache_key",
+    ),
+    "FAIL-14": Promise(
+        "codex-upstream §12",
+        "a challenge page becomes a clear 503 with Retry-After, and identity is consistent",
+    ),
+    "FAIL-19": Promise("codex-upstream §12", "a plan limit tells its reset time"),
+    "FAIL-20": Promise("codex-upstream §12", "burst limits are retried after a jittered pause"),
+    "FAIL-21": Promise("codex-upstream §12", "a remembered limit is capped and probed by one call"),
+    "FAIL-22": Promise("codex-upstream §12", "overload is 503 with Retry-After, also when it comes with status 200"),
+    "FAIL-23": Promise("codex-upstream §12", "a model that needs a newer version is an error that names the setting"),
+    "FAIL-24": Promise("codex-upstream §12", "the list of models is live, with ETag, and has a built-in stand-in"),
+    "FAIL-25": Promise(
+        "codex-upstream §12",
+        "models the plan does not have are not listed, and their refusal is explained",
+    ),
+    "FAIL-26": Promise("codex-upstream §12", "service tiers are mapped or left out"),
+    "FAIL-27": Promise("codex-upstream §12", "an unknown previous_response_id is 400 previous_response_not_found"),
+    "FAIL-28": Promise("codex-upstream §12", "the classic shape is always sent, never the lite header"),
+    "FAIL-30": Promise("codex-upstream §12", "large bodies are compressed, and 413 is request_too_large"),
+    "FAIL-37": Promise("codex-upstream §12", "every refusal becomes an OpenAI error object"),
+    "FAIL-38": Promise("codex-upstream §12", "credentials are built for each call"),
+    "FAIL-40": Promise("codex-upstream §12", "an outage of the edge is 503 and is not held against the account"),
+    "CASE-16": Promise("translation §9", "max_output_tokens to codex is removed and reported"),
+    "CASE-17": Promise("translation §9", "temperature to codex is removed, to openai kept even when 0"),
+    "CASE-32": Promise("translation §9", "role system to codex becomes developer everywhere"),
+    "CASE-43": Promise("translation §9", "foreign item ids are removed on replay"),
+    "CASE-44": Promise(
+        "translation §9",
+        "replayed reasoning keeps its encrypted content and loses its id, or is removed without it",
+    ),
+    "CASE-45": Promise("translation §9", "reasoning whose following item was dropped is dropped too"),
+    "CASE-46": Promise("translation §9", "service_tier flex is removed, fast becomes priority"),
+    "CASE-47": Promise("translation §9", "prompt_cache_breakpoint is removed recursively for codex"),
+    "CASE-48": Promise("translation §9", "unknown vendor keys are not sent to codex"),
+    "CASE-128": Promise("translation §9", "an unknown previous_response_id is 400 previous_response_not_found"),
+    "CASE-144": Promise("translation §9", "a detail body becomes an envelope with its parameter"),
+    "CASE-145": Promise(
+        "translation §9",
+        "a 429 that resets in hours has its seconds in Retry-After and x-should-retry false",
+    ),
+    "CASE-146": Promise("translation §9", "a refusal of the gateway's own credential is 502 upstream_auth, not 401"),
+    "CASE-147": Promise("translation §9", "an HTML error of a proxy becomes a JSON envelope"),
+    "CASE-148": Promise("translation §9", "an unsupported feature is 400, never 501"),
+}
 
-OAUTH: dict[str, Promise] = {}
+OAUTH: dict[str, Promise] = {
+    "OAUTH-browser": Promise(
+        "codex-upstream §1", "a person logs in with a browser, and the page tells the true outcome"
+    ),
+    "OAUTH-authorize": Promise("codex-upstream §1.1, §1.3", "the login asks under our own name with PKCE S256"),
+    "OAUTH-browser-state": Promise("codex-upstream §1.2", "a wrong state is a 400 and the login keeps waiting"),
+    "OAUTH-browser-denied": Promise("codex-upstream §1.2", "a refusal is shown, escaped, and ends the login"),
+    "OAUTH-browser-cancel": Promise("codex-upstream §1.2", "/cancel ends a waiting login"),
+    "OAUTH-browser-timeout": Promise("codex-upstream §1.2", "a login that nobody finishes ends and names the way on"),
+    "OAUTH-paste": Promise("codex-upstream §1.1", "the last address, or code#state, can be pasted into the terminal"),
+    "OAUTH-port": Promise("codex-upstream §1.2", "a taken port is never shared or taken over; the second one is tried"),
+    "OAUTH-device": Promise("codex-upstream §2", "a person logs in with a code, warned of codes that others send"),
+    "OAUTH-device-table": Promise("codex-upstream §2", "each answer of a poll goes on, slows down or ends as listed"),
+    "OAUTH-device-ceiling": Promise(
+        "codex-upstream §2", "waiting for a device code ends after 15 minutes at the latest"
+    ),
+    "OAUTH-login-command": Promise("design §5.1", "auth login says where it saved the login and for which account"),
+    "OAUTH-import": Promise("codex-upstream §3", "logins of other programs are taken over, others refused with advice"),
+    "OAUTH-access-only": Promise("codex-upstream §3.3", "an access token alone works, read-only, until it ends"),
+    "OAUTH-status": Promise(
+        "design §5.1", "auth status shows account, end and refresh state; exit code 1 without a login"
+    ),
+    "OAUTH-logout": Promise(
+        "codex-upstream §4.6", "logout removes the login whatever the server says, and tries to revoke"
+    ),
+    "OAUTH-file-layout": Promise("codex-upstream §3.2", "oauth-token.json keeps the original's keys; ours are added"),
+    "OAUTH-file-private": Promise("design §6", "the token file is 0600, never written through a link, and watched"),
+    "OAUTH-file-atomic": Promise("design §6", "a process killed while it writes leaves the old or the new file whole"),
+    "OAUTH-hosts": Promise(
+        "design §5.2", "no token or code goes to a host that the rule does not allow, nor after a redirect"
+    ),
+    "OAUTH-no-secrets": Promise("design §5.5", "no token or code is in an output, a log line, an error or a traceback"),
+    "OAUTH-credentials": Promise("design §2", "a fresh token costs one stat per request and no call"),
+    "OAUTH-new-login": Promise("design §5.1", "a new login, another account or a logout is seen without a restart"),
+    "OAUTH-refresh": Promise(
+        "codex-upstream §4.2", "an ending token is refreshed; the new pair is saved before it is used"
+    ),
+    "OAUTH-proactive": Promise(
+        "codex-upstream §4.2", "the background refreshes some minutes before the end, or after 8 days"
+    ),
+    "OAUTH-partial-reply": Promise("codex-upstream §4.1", "what a token reply leaves out keeps its old value"),
+    "OAUTH-single-flight": Promise("codex-upstream §4.4", "tasks and processes with one ended token send one refresh"),
+    "OAUTH-lock": Promise("codex-upstream §4.4", "the lock covers re-read, call and write, and dies with its process"),
+    "OAUTH-not-cancelled": Promise("design §6", "a refresh outlives the request that began it, and the shutdown waits"),
+    "OAUTH-failure-table": Promise("codex-upstream §4.3", "refused refreshes are permanent or transient as listed"),
+    "OAUTH-permanent": Promise("codex-upstream §4.3", "a dead refresh token is not sent again by any process"),
+    "OAUTH-back-off": Promise("codex-upstream §4.3", "trouble backs off with jitter while a valid token stays in use"),
+    "OAUTH-uncertain": Promise("codex-upstream §4.4", "a refresh whose reply was lost is not blindly repeated"),
+    "OAUTH-unsaved": Promise(
+        "codex-upstream §4.4", "a pair that cannot be written is kept and written as soon as it can be"
+    ),
+    "OAUTH-recover": Promise("codex-upstream §4.5", "after a 401: the file, then one refresh, then a clear error"),
+    "FAIL-15": Promise(
+        "codex-upstream §12", "nobody logs in again every ten days: tokens are refreshed early and kept"
+    ),
+    "FAIL-16": Promise("codex-upstream §12", "two gateways on one file never spend one refresh token twice"),
+    "FAIL-17": Promise(
+        "codex-upstream §12", "a session that the server ended gives one clear message and no more calls"
+    ),
+    "FAIL-18": Promise("codex-upstream §12", "login works without a local browser: device code or pasted address"),
+}
 
-SIMULATOR: dict[str, Promise] = {}
+SIMULATOR: dict[str, Promise] = {
+    "SIM-gates": Promise(
+        "codex-upstream §14.9", "A script's gate holds a stream until it is set, so that order can be proved."
+    ),
+    "SIM-early-close": Promise(
+        "codex-upstream §14.15", "A client that leaves early is seen at once and logged as such."
+    ),
+    "SIM-cuts": Promise(
+        "codex-upstream §14.9",
+        "A script can close the connection inside the body, or end the body without a terminal event.",
+    ),
+    "SIM-items": Promise("codex-upstream §14.9", "Each kind of step becomes the item the real service sends."),
+    "SIM-failures": Promise(
+        "codex-upstream §14.9, §10", "Each failure code can end a stream or be its first event, in each of its shapes."
+    ),
+    "SIM-completed-output": Promise(
+        "codex-upstream §14.10", "The terminal event shows output full, empty or null, as the script says."
+    ),
+    "SIM-framing": Promise(
+        "codex-upstream §14.9",
+        "CRLF, single bytes, split characters and whole writes change the bytes and not the content.",
+    ),
+    "SIM-noise": Promise(
+        "codex-upstream §14.9, §7.2", "Comments, codex.* events and response.metadata can surround an answer."
+    ),
+    "SIM-built-in": Promise("simulator", "Every built-in script answers on its own."),
+    "SIM-refusals": Promise(
+        "codex-upstream §14.8, §5.6 to §5.10",
+        "The Codex backend refuses what the real one refuses, in its order and with its bodies.",
+    ),
+    "SIM-version-gate": Promise("codex-upstream §5.4", "Models are gated by the version header and by the plan."),
+    "SIM-encodings": Promise("codex-upstream §14.7", "zstd, gzip and plain bodies are read."),
+    "SIM-bearer": Promise(
+        "codex-upstream §14.6, §4.5",
+        "A bearer must be known, unexpired, not ended, and of the account the header names.",
+    ),
+    "SIM-edge": Promise(
+        "codex-upstream §5.1", "With the edge guard, library user agents and proxy headers meet the challenge page."
+    ),
+    "SIM-limits": Promise(
+        "codex-upstream §14.12, §7.1",
+        "Every reply of the Codex service carries rate headers; those of the edge carry none.",
+    ),
+    "SIM-429": Promise(
+        "codex-upstream §14.13", "Plan limits, missing entitlement and the bare burst guard have their own bodies."
+    ),
+    "SIM-concurrency": Promise("codex-upstream §14.13", "Streams above the scenario's limit meet the burst guard."),
+    "SIM-cache": Promise(
+        "codex-upstream §14.11", "Cached tokens are counted only for a repeated session with a common prefix."
+    ),
+    "SIM-catalogue": Promise(
+        "codex-upstream §14.14, §6",
+        "The model list needs a client version, is gated by it, has a sentinel and an ETag.",
+    ),
+    "SIM-usage": Promise("codex-upstream §9", "The usage document tells windows in seconds."),
+    "SIM-compact": Promise("codex-upstream §9", "Compaction answers kept items and one opaque item."),
+    "SIM-log": Promise(
+        "codex-upstream §14.15",
+        "The log holds method, path, headers, body, auth result, status and concurrency of each request.",
+    ),
+    "SIM-serve": Promise(
+        "design §5.1", "`serve` prints one line with its address and how to point a gateway or SDK at it."
+    ),
+    "SIM-scenario-errors": Promise(
+        "simulator", "A mistake in a scenario is named by its path, a near miss with the right word."
+    ),
+    "SIM-scenario-file": Promise("simulator", "A scenario file is YAML or JSON."),
+    "SIM-steering": Promise(
+        "simulator", "The request header goes before a test's queue, that before the scenario's queue and default."
+    ),
+    "SIM-default-text": Promise(
+        "simulator", "Without a script the answer is exact when asked for, and an honest echo otherwise."
+    ),
+    "SIM-default-calls": Promise(
+        "simulator",
+        "Tools are called when mentioned or demanded, with plausible arguments; then their outputs are told.",
+    ),
+    "SIM-default-reasoning": Promise(
+        "simulator", "Reasoning comes when an effort is asked for, with summary and seal as asked."
+    ),
+    "SIM-default-schema": Promise(
+        "simulator", "JSON formats are answered with documents that are valid against the schema."
+    ),
+    "SIM-browser-login": Promise(
+        "codex-upstream §14.1, §14.3", "A browser login checks its parameters and ends in tokens with the claims."
+    ),
+    "SIM-login-mishaps": Promise(
+        "codex-upstream §14.1, §14.2",
+        "Denial, wrong state, expired and invalidated tokens, 500 and the challenge page can be played.",
+    ),
+    "SIM-pkce": Promise("codex-upstream §14.2", "A code is checked against its PKCE challenge and is good once."),
+    "SIM-refresh": Promise(
+        "codex-upstream §14.2", "A refresh token rotates, in JSON and form, and its second use is refused."
+    ),
+    "SIM-device-login": Promise(
+        "codex-upstream §14.4, §2", "A device login is pending, then approved or declined, with the real codes."
+    ),
+    "SIM-revoke": Promise("codex-upstream §14.5", "A revoked login is refused by the API and by the token endpoint."),
+    "SIM-chat": Promise("simulator", "Chat completions, whole and streamed, satisfy the openai package's types."),
+    "SIM-responses": Promise("simulator", "Responses, whole and streamed, satisfy the openai package's types."),
+    "SIM-keys": Promise("simulator", "The OpenAI routes need a known key unless the scenario is open."),
+    "SIM-stored": Promise("simulator", "Stored responses are read, continued and deleted."),
+    "SIM-honest": Promise("simulator", "Every answer says that it is simulated."),
+}
 
-CLI: dict[str, Promise] = {}
+CLI: dict[str, Promise] = {
+    "CLI-original-config": Promise(
+        "design §5.2", "A settings file of the original codex-gateway loads unchanged; its blanks mean the defaults."
+    ),
+    "CLI-environment": Promise(
+        "design §5.2", "Every setting can be set in the environment, which wins over the file; lists and maps too."
+    ),
+    "CLI-every-mistake": Promise(
+        "design §5.2",
+        "Wrong settings are told all at once: place, expectation, finding, nearest known key, never a secret.",
+    ),
+    "CLI-example-config": Promise(
+        "design §5.2", "config.example.yaml names every setting with its default and a comment."
+    ),
+    "CLI-workdir": Promise(
+        "design §5.1",
+        "The work directory is --workdir, else CODEX_GATEWAY_HOME, else a current directory with config.yaml, else the "
+        "platform's; every command prints which.",
+    ),
+    "CLI-exit-codes": Promise("design §5.1", "0 is done, 1 failed with a reason on standard error, 2 wrong usage."),
+    "CLI-config-init": Promise(
+        "design §5.1", "`config init` writes a private file with a new random key and overwrites only with --force."
+    ),
+    "CLI-config-show": Promise(
+        "design §5.1", "`config show` prints what holds and where it is from, without any secret."
+    ),
+    "CLI-open-door": Promise(
+        "design §5.5", "A public listen address without a key is refused at the start, with the lines that fix it."
+    ),
+    "CLI-busy-port": Promise("design §5.1", "A busy port ends the start with its name and a free address."),
+    "CLI-banner": Promise(
+        "design §5.1",
+        "The banner holds a curl line that streams when pasted and the two exports; the key itself only at a terminal.",
+    ),
+    "CLI-demo": Promise("design §5.1", "Simulated answers come only with --demo, and the banner says so."),
+    "CLI-no-login": Promise("design §5.1", "Without a login `serve` starts and says how to log in."),
+    "CLI-drain": Promise("design §6", "SIGTERM lets open requests finish, and the exit code is 0."),
+    "CLI-notify": Promise("design §5.1", "systemd is told READY=1 and STOPPING=1, with one worker and with several."),
+    "CLI-workers": Promise("design §5.1", "Several workers share every listen address."),
+    "CLI-service": Promise(
+        "design §5.1", "`service` writes a hardened unit that quotes any path, starts it, and takes it back."
+    ),
+    "CLI-doctor": Promise(
+        "design §5.1",
+        "`doctor` finds what is wrong with settings, files, login, address, clock and network, and says what to do.",
+    ),
+    "CLI-models": Promise("design §5.1", "`models` lists what the running gateway offers, or says that none runs."),
+}
 
-HTTP: dict[str, Promise] = {}
+HTTP: dict[str, Promise] = {
+    "HTTP-request-id": Promise(
+        "design §5.3",
+        "A sane X-Request-ID is kept, any other replaced by 32 hex characters; every answer has it, streams too.",
+    ),
+    "HTTP-log-line": Promise(
+        "design §6",
+        "Each request makes one log line: what was asked, how it ended, how long it took, what the handlers found out.",
+    ),
+    "HTTP-metrics": Promise(
+        "design §5.3",
+        "Requests, waits, tokens, streams, upstream answers, retries, refreshes and leavers are counted.",
+    ),
+    "HTTP-metrics-labels": Promise(
+        "performance §7", "Metric labels are bounded; values that nobody listed become other."
+    ),
+    "HTTP-metrics-workers": Promise("performance §7", "Workers that share a directory report their sum."),
+    "HTTP-metrics-key": Promise("design §5.3", "/metrics needs the key unless the listener is loopback."),
+    "HTTP-slash": Promise("surfaces §B11", "A trailing slash is optional on every path, without a redirect."),
+    "HTTP-host": Promise(
+        "design §4",
+        "A loopback listener answers only to loopback names and server.allowed_hosts; a public one to any name.",
+    ),
+    "HTTP-forged-post": Promise(
+        "design §6", "A page of another site cannot post to a loopback listener without a key, not even blindly."
+    ),
+    "HTTP-cors": Promise(
+        "design §4",
+        "CORS is off by default; allowed origins get what they ask for, preflights need no key, * has no credentials.",
+    ),
+    "HTTP-websocket": Promise("design §4", "A WebSocket is refused before it is accepted."),
+    "HTTP-envelope": Promise("translation §8.1", "Every error is the OpenAI envelope with its four keys and as JSON."),
+    "HTTP-refusal-bytes": Promise("design §5.3", "A refusal of the upstream is relayed byte for byte."),
+    "HTTP-method": Promise("translation §8.1", "A wrong method is 405 with Allow, in the envelope."),
+    "HTTP-internal": Promise(
+        "style §6", "A bug is a 500 without detail for the client and with a traceback in the log."
+    ),
+    "HTTP-cut": Promise("design §6", "An answer that fails after its start ends abnormally and never looks complete."),
+    "HTTP-cancel": Promise("style §6", "Cancellation passes through the layers, and the request is still logged."),
+    "HTTP-client-left": Promise(
+        "design §6", "A client that leaves before its request is read gets no answer, and the log says so."
+    ),
+    "HTTP-key": Promise(
+        "design §5.5",
+        "Below /v1 only the configured Bearer key is let in; missing and wrong keys are told apart and never echoed.",
+    ),
+    "HTTP-open": Promise("design §5.5", "Without a configured key everybody is the operator."),
+    "HTTP-public": Promise("design §5.5", "Health, readiness, the description and its pages need no key."),
+    "HTTP-closed": Promise(
+        "design §5.5",
+        "A path that is not listed as public or private does not exist; below /v1 the key comes before the 404.",
+    ),
+    "HTTP-body": Promise("design §4", "A body is the join of its pieces, without a byte order mark."),
+    "HTTP-body-limit": Promise(
+        "design §4", "A body beyond limits.body_bytes is a 413, announced or not, and reading stops at once."
+    ),
+    "HTTP-body-left": Promise("design §6", "A client that leaves while sending is told apart from a short body."),
+    "HTTP-encoding": Promise(
+        "design §4", "zstd, gzip and deflate bodies are decompressed, also several encodings and members."
+    ),
+    "HTTP-encoding-unknown": Promise("design §4", "An unknown encoding is a 415 that names the known ones."),
+    "HTTP-bomb": Promise("design §6", "A decompression bomb is refused when it has grown little beyond the limit."),
+    "HTTP-corrupt": Promise("design §4", "Corrupt or cut compression is a 400."),
+    "HTTP-json": Promise("design §5.3", "A body that is not a JSON object is a 400 that says what is wrong and where."),
+    "HTTP-depth": Promise("design §4", "Nesting beyond limits.json_depth is a 400; brackets in strings do not count."),
+    "HTTP-healthz": Promise(
+        "surfaces §A1", "/healthz is ok without asking anybody; other methods are 405 with Allow and an empty body."
+    ),
+    "HTTP-head": Promise("surfaces §A1", "System paths take HEAD and refuse other methods with Allow."),
+    "HTTP-readyz": Promise("design §5.3", "/readyz is 200 or 503 and names what fails by its code, nothing secret."),
+    "HTTP-readyz-cache": Promise(
+        "design §6", "/readyz asks the upstream once for probes that come together, and again after a few seconds."
+    ),
+    "HTTP-front": Promise(
+        "design §5.3", "GET / is JSON for programs and a status page for browsers, without a secret."
+    ),
+    "HTTP-log-format": Promise(
+        "design §6", "Log lines are text in a terminal and JSON elsewhere, and no value can break a line."
+    ),
+    "HTTP-log-level": Promise("design §5.2", "logging.level holds for our lines and for those of libraries."),
+    "HTTP-log-libraries": Promise("design §6", "Lines of libraries and warnings go through the same pipeline."),
+    "HTTP-log-output": Promise(
+        "design §5.2",
+        "logging.output chooses the streams and the file; a stream that cannot be written to fails no caller.",
+    ),
+    "HTTP-log-file": Promise("design §6", "Log files have mode 0600 in a directory of mode 0700."),
+    "HTTP-log-rotation": Promise(
+        "design §5.2",
+        "A full log file is renamed; backups are limited by number and age and compressed on request.",
+    ),
+    "HTTP-log-secrets": Promise(
+        "design §6", "Secrets are redacted in every log line by name and by shape, tracebacks included."
+    ),
+    "HTTP-log-alone": Promise("design §4", "Logging imports nothing else of the gateway."),
+    "CASE-150": Promise("translation §9", "An unknown URL is a JSON envelope with code unknown_url."),
+}
 
 ENGINE: dict[str, Promise] = {}
 
-DOCS: dict[str, Promise] = {}
+DOCS: dict[str, Promise] = {
+    "DOCS-served": Promise("design §5.3", "/openapi.yaml and /openapi.json serve the description of this version."),
+    "DOCS-pages": Promise(
+        "design §5.3", "/docs and /redoc load everything from the gateway, from installed assets and without a CDN."
+    ),
+    "DOCS-policy": Promise("design §5.3", "Pages run only scripts of the gateway: a strict Content-Security-Policy."),
+    "DOCS-valid": Promise("design §5.3", "openapi.yaml is valid OpenAPI 3.1."),
+    "DOCS-routes": Promise("design §5.3", "openapi.yaml names every route with its methods, and no other."),
+}
 
 PROMISES: dict[str, Promise] = {
     **WIRE,

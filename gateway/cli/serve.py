@@ -6,7 +6,6 @@ import os
 import secrets
 import socket
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -38,45 +37,23 @@ def serve(
     _refuse_open_door(context)
     if demo and settings.upstream.mode != "codex_oauth":
         context.fail("--demo stands in for a ChatGPT login; with upstream.mode openai_api answers come from its server")
-    directory = context.make_workdir()
+    context.make_workdir()
 
     from gateway import logs
-    from gateway.cli import server
     from gateway.cli.listening import raise_open_files
 
     raise_open_files()
     addresses, sockets = _bind(context)
     try:
-        logs.configure(settings.logging, directory)
+        logs.configure(settings.logging, context.workdir)
     except OSError as error:
         context.fail(f"cannot write the log: {error}")
-
-    def ready() -> None:
-        context.note(_banner(context, addresses, demo=demo))
-
-    def stopping() -> None:
-        context.note(f"stopping; open requests have {settings.limits.drain_seconds:g} seconds")
-
-    hooks = server.Hooks(ready, stopping)
     try:
-        if settings.server.workers == 1:
-            started = server.run(settings, directory, sockets, demo=demo, hooks=hooks)
-        else:
-            os.environ.update(context.environ)
-            started = server.run_workers(
-                settings,
-                sockets,
-                os.environ,
-                workdir=directory,
-                config_path=context.config_path,
-                demo=demo,
-                hooks=hooks,
-            )
+        started = _run(context, addresses, sockets, demo=demo)
     finally:
         for address in addresses:
             if address.path:
-                with suppress(OSError):
-                    Path(address.path).unlink()
+                Path(address.path).unlink(missing_ok=True)
     if not started:
         context.fail("the gateway could not start; the reason is in the log above")
 
@@ -141,6 +118,33 @@ def _bind(context: Context) -> tuple[list[Address], list[socket.socket]]:
     except CannotListen as error:
         context.fail(str(error))
     return addresses, sockets
+
+
+def _run(context: Context, addresses: list[Address], sockets: list[socket.socket], *, demo: bool) -> bool:
+    """Serve until a signal comes; False when the app could not start."""
+    from gateway.cli import server
+
+    settings = context.settings
+
+    def ready() -> None:
+        context.note(_banner(context, addresses, demo=demo))
+
+    def stopping() -> None:
+        context.note(f"stopping; open requests have {settings.limits.drain_seconds:g} seconds")
+
+    hooks = server.Hooks(ready, stopping)
+    if settings.server.workers == 1:
+        return server.run(settings, context.workdir, sockets, demo=demo, hooks=hooks)
+    os.environ.update(context.environ)
+    return server.run_workers(
+        settings,
+        sockets,
+        os.environ,
+        workdir=context.workdir,
+        config_path=context.config_path,
+        demo=demo,
+        hooks=hooks,
+    )
 
 
 def _banner(context: Context, addresses: list[Address], *, demo: bool) -> str:

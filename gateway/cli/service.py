@@ -18,6 +18,18 @@ app = typer.Typer(help="Run the gateway under systemd.", no_args_is_help=True)
 
 NAME = "codex-gateway.service"
 
+_HARDENED = (
+    "LimitNOFILE=65536",
+    "UMask=0077",
+    "NoNewPrivileges=yes",
+    "LockPersonality=yes",
+    "RestrictRealtime=yes",
+    "RestrictSUIDSGID=yes",
+    "SystemCallArchitectures=native",
+    "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6",
+)
+"""What any service manager may do, a user's own too."""
+
 Everywhere = Annotated[
     bool | None,
     typer.Option(
@@ -96,14 +108,7 @@ def unit(command: list[str], *, workdir: Path, user: str, stop_seconds: float, s
             "# Only the main process is told to stop; it lets open requests finish.",
             "KillMode=mixed",
             f"TimeoutStopSec={stop_seconds + 15:.0f}",
-            "LimitNOFILE=65536",
-            "UMask=0077",
-            "NoNewPrivileges=yes",
-            "LockPersonality=yes",
-            "RestrictRealtime=yes",
-            "RestrictSUIDSGID=yes",
-            "SystemCallArchitectures=native",
-            "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6",
+            *_HARDENED,
             *(_sandbox(workdir) if user else []),
             "",
             "[Install]",
@@ -120,7 +125,7 @@ def _sandbox(workdir: Path) -> list[str]:
         f"ReadWritePaths={_quote(str(workdir))}",
         "# Not hidden: the program or the work directory may be in somebody's home.",
         "ProtectHome=read-only",
-        "PrivateTmp=yes",
+        f"PrivateTmp={'no' if _is_temporary(workdir) else 'yes'}",
         "PrivateDevices=yes",
         "ProtectClock=yes",
         "ProtectControlGroups=yes",
@@ -135,10 +140,18 @@ def _sandbox(workdir: Path) -> list[str]:
     ]
 
 
+def _is_temporary(workdir: Path) -> bool:
+    """With a /tmp of its own the service would not see a work directory that is in the real one."""
+    return any(workdir.is_relative_to(directory) for directory in ("/tmp", "/var/tmp"))  # noqa: S108 - only compared
+
+
 def _unit(context: Context, *, system: bool) -> str:
-    command = [sys.executable, "-m", "gateway", "serve", "--workdir", str(context.workdir)]
+    # -P: a folder named `gateway` in the work directory is not our package.
+    command = [sys.executable, "-P", "-m", "gateway", "serve", "--workdir", str(context.workdir)]
     if context.config_option is not None:
         command += ["--config", str(context.config_path)]
+    if any(not word.isprintable() for word in command):
+        context.fail("a path with line ends or control characters cannot be written into a unit")
     return unit(
         command,
         workdir=context.workdir,

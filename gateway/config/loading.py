@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr, ValidationError
 
@@ -108,7 +109,7 @@ def read(path: Path | None, environ: Mapping[str, str]) -> Loaded:
         raise ConfigError(source, mistakes)
     origins = {dotted(location): name for location, name in named.items()}
     key = environ.get("OPENAI_API_KEY", "")
-    if key and settings.upstream.mode == "openai_api" and not settings.upstream.api_key.get_secret_value():
+    if key and _wants_openai_key(settings, key):
         settings = _with_api_key(settings, key)
         origins["upstream.api_key"] = "OPENAI_API_KEY"
     return Loaded(settings, path, origins)
@@ -159,6 +160,22 @@ def _place(location: Location, lines: Mapping[Location, int], named: Mapping[Loc
         if known in lines:
             return f"line {lines[known]}"
     return ""
+
+
+def _wants_openai_key(settings: Settings, key: str) -> bool:
+    """Whether the environment's OpenAI key is for this upstream: OpenAI itself, and no key of its own.
+
+    Any other server must be given its key by name. A shell that uses the gateway exports the gateway's key under the
+    same variable; that one stays here.
+    """
+    upstream = settings.upstream
+    ours = settings.auth.downstream_api_key.get_secret_value()
+    return (
+        upstream.mode == "openai_api"
+        and not upstream.api_key.get_secret_value()
+        and key != ours
+        and urlsplit(upstream.base_url).hostname == "api.openai.com"
+    )
 
 
 def _with_api_key(settings: Settings, key: str) -> Settings:

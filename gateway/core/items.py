@@ -28,10 +28,16 @@ _WITH_STATUS = frozenset({"message", "function_call"})
 _SETTLED = frozenset({"completed", "incomplete", "failed"})
 
 
+def kind_of(item: Json) -> str:
+    """The type of an item; "" when it says none."""
+    kind = item.get("type")
+    return kind if isinstance(kind, str) else ""
+
+
 def started(item: Json) -> Json:
     """The item as its `added` event shows it: nothing said yet, so that what follows is not said twice."""
-    kind = item.get("type")
-    field = FIELDS.get(str(kind))
+    kind = kind_of(item)
+    field = FIELDS.get(kind)
     changes: Json = {}
     if kind == "message":
         changes = {"role": item.get("role") or "assistant", "content": []}
@@ -41,9 +47,7 @@ def started(item: Json) -> Json:
             changes["content"] = []
     elif field is not None and field.item != "code_interpreter_call":
         changes = {field.field: ""}
-    if kind in _WITH_STATUS and item.get("status") not in ("in_progress", None):
-        changes["status"] = "in_progress"
-    if kind in _WITH_STATUS and "status" not in item:
+    if kind in _WITH_STATUS:
         changes["status"] = "in_progress"
     return changed(item, changes)
 
@@ -53,8 +57,8 @@ def finished(item: Json, status: str = "completed") -> Json:
 
     `status` is for an item that has none. Returns the same object when nothing was missing.
     """
-    kind = item.get("type")
-    field = FIELDS.get(str(kind))
+    kind = kind_of(item)
+    field = FIELDS.get(kind)
     changes: Json = {}
     if kind == "message":
         changes = {"role": item.get("role") or "assistant", "content": _complete_parts(item.get("content"))}
@@ -63,7 +67,8 @@ def finished(item: Json, status: str = "completed") -> Json:
     elif kind in NAMED_CALLS and field is not None:
         changes = {name: item.get(name) if isinstance(item.get(name), str) else "" for name in ("name", field.field)}
     told = item.get("status")
-    if told not in _SETTLED and (kind in _WITH_STATUS or "status" in item):
+    settled = isinstance(told, str) and told in _SETTLED
+    if not settled and (kind in _WITH_STATUS or "status" in item):
         changes["status"] = status
     return changed(item, changes)
 

@@ -106,7 +106,7 @@ class Engine:
             plan = self._relay_plan(turn, renamed)
             if plan is not None:
                 return plan
-        return self._translation_plan(turn, renamed, effort)
+        return await self._translation_plan(turn, renamed, effort)
 
     async def _resolve(self, name: str) -> tuple[str, str | None]:
         """The upstream's slug and the effort that aliases and suffixes of a model name stand for."""
@@ -129,9 +129,11 @@ class Engine:
             relayed=True,
         )
 
-    def _translation_plan(self, turn: Turn, renamed: str | None, effort: str | None) -> Plan:
+    async def _translation_plan(self, turn: Turn, renamed: str | None, effort: str | None) -> Plan:
         exchange = turn.dialect.decode(turn.document, self._choices)
         request = with_model(exchange.request, renamed, effort)
+        if request.body.get("reasoning") or request.body.get("service_tier"):
+            await self._upstream.models()  # what the model can do decides what is asked of it
         try:
             shaped = self._upstream.shape(request, turn.hints)
         except InvalidRequest as error:

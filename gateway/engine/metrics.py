@@ -23,7 +23,7 @@ OTHER = "other"
 _SURFACES = frozenset({"chat", "responses", "models", "system"})
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _STATUSES = frozenset(int(status) for status in HTTPStatus)
-_REFRESHES = frozenset({"ok", "rejected", "failed"})
+_REFRESHES = frozenset({"refreshed", "permanent", "transient", "uncertain", "replaced", "unsaved", "blocked"})
 
 _WAITS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 """Models think: from a cached answer to minutes of reasoning (seconds)."""
@@ -95,7 +95,7 @@ class Metrics:
         self._child(self._retries, self._name(upstream)).inc()
 
     def token_refresh(self, outcome: str) -> None:
-        """`outcome`: ok, rejected (log in again) or failed (the auth server could not be asked)."""
+        """`outcome`: one of those that `oauth.source.TokenSource` tells."""
         self._child(self._refreshes, outcome if outcome in _REFRESHES else OTHER).inc()
 
     def cancelled(self) -> None:

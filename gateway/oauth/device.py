@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _CEILING_SECONDS = 900.0
 _CALL_SECONDS = 30.0
+_REDIRECT_URI = "https://auth.openai.com/deviceauth/callback"
+"""Registered for the public client; nothing is sent there, the exchange only has to name it."""
 _SHORTEST, _USUAL, _LONGEST = 1.0, 5.0, 60.0
 
 Verdict = Literal["approved", "pending", "slow down", "expired", "declined", "fatal"]
@@ -107,7 +109,7 @@ class DeviceLogin:
                 "The login server approved the code but sent no authorization code. Log in again.",
                 code="missing_authorization_code",
             )
-        return await self._finish(code, verifier, f"{self._issuer}/deviceauth/callback")
+        return await self._finish(code, verifier, _REDIRECT_URI)
 
     async def _start(self) -> DeviceCode:
         try:

@@ -48,7 +48,7 @@ class ChatComposer:
         return list(self._compose())
 
     def _compose(self) -> Iterator[Beat]:
-        yield self._chunk({"role": "assistant", "content": "", "refusal": None})
+        yield from self._chunk({"role": "assistant", "content": "", "refusal": None})
         for step in self._script.steps or ():
             yield from self._step(step)
         unfinished = finishing(self._script)
@@ -62,21 +62,20 @@ class ChatComposer:
             return
         finish = {"max_output_tokens": "length", "content_filter": "content_filter"}.get(reason)
         finish = finish or ("tool_calls" if self._calls else "stop")
-        yield self._chunk({}, finish)
+        yield from self._chunk({}, finish)
         self.completion = self._whole(finish)
         if self._include_usage:
             shell = {"object": "chat.completion.chunk", "choices": [], "usage": self.completion["usage"]}
             yield Event(None, {**self._head, **shell, "service_tier": "default", "system_fingerprint": None})
         yield _DONE
 
-    def _chunk(self, delta: Mapping[str, Any], finish: str | None = None) -> Event:
-        choices = [
-            {"index": index, "delta": delta, "logprobs": None, "finish_reason": finish}
-            for index in range(self._choices)
-        ]
+    def _chunk(self, delta: Mapping[str, Any], finish: str | None = None) -> Iterator[Event]:
+        """One chunk for each choice, as the public API sends them."""
+        choice = {"delta": delta, "logprobs": None, "finish_reason": finish}
         usage = {"usage": None} if self._include_usage else {}
         shell = {"object": "chat.completion.chunk", "service_tier": "default", "system_fingerprint": None}
-        return Event(None, {**self._head, **shell, "choices": choices, **usage})
+        for index in range(self._choices):
+            yield Event(None, {**self._head, **shell, "choices": [{"index": index, **choice}], **usage})
 
     def _step(self, step: Mapping[str, Any]) -> Iterator[Beat]:
         timing = control(step)
@@ -92,7 +91,7 @@ class ChatComposer:
                 self._thoughts += "".join(pieces)
                 if self._script.reasoning_content:
                     for piece in pieces:
-                        yield self._chunk({"reasoning_content": piece})
+                        yield from self._chunk({"reasoning_content": piece})
             case "call" | "custom":
                 yield from self._call(kind, step)
             case "event":
@@ -111,7 +110,7 @@ class ChatComposer:
                 self._text += piece
             else:
                 self._refusal += piece
-            yield self._chunk({field: piece})
+            yield from self._chunk({field: piece})
         for citation in step.get("citations", ()):
             place = {"start_index": 0, "end_index": len(self._text)}
             url = {"url": citation["url"], "title": citation.get("title", ""), **place}
@@ -126,9 +125,9 @@ class ChatComposer:
         self._calls.append({**head, shape: {"name": step[kind], field: content}})
         size = 12 if step.get("deltas", True) else max(len(content), 1)
         first = {"index": index, **head, shape: {"name": step[kind], field: ""}}
-        yield self._chunk({"tool_calls": [first]})
+        yield from self._chunk({"tool_calls": [first]})
         for at in range(0, len(content), size):
-            yield self._chunk({"tool_calls": [{"index": index, shape: {field: content[at : at + size]}}]})
+            yield from self._chunk({"tool_calls": [{"index": index, shape: {field: content[at : at + size]}}]})
 
     def _whole(self, finish: str) -> dict[str, Any]:
         silent = self._calls and not self._text

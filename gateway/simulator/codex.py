@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _LIBRARIES = re.compile(
     r"(python-httpx|python-httpx2|python-requests|aiohttp|Go-http-client|curl|okhttp|node|axios)\b", re.I
 )
-_PROXY_HEADERS = ("x-forwarded-", "forwarded", "cf-", "x-real-ip", "x-stainless-", "cookie2")
+_PROXY_HEADERS = ("x-forwarded-", "forwarded", "cf-", "x-real-ip", "x-stainless-")
 _CACHE_LEAST, _CACHE_BLOCK = 1024, 128  # tokens: shortest cached prefix, and the steps it grows in
 
 

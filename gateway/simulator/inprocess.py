@@ -13,7 +13,8 @@ class InProcess:
     """`async with InProcess(app) as server: server.base_url`. Takes no signals; ends open requests when left."""
 
     def __init__(self, app: Any) -> None:
-        self._socket = socket.socket()
+        # asyncio only switches Nagle off for sockets that say they are TCP.
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self._config = uvicorn.Config(app, log_config=None, access_log=False, ws="none", timeout_graceful_shutdown=1)
         self._server = uvicorn.Server(self._config)
         self.base_url = ""

@@ -49,6 +49,7 @@ def refusal(status: int, message: str, code: str | None, kind: str = "invalid_re
 
 def _documents() -> dict[str, Any]:
     limit = {"type": "usage_limit_reached", "message": "The usage limit has been reached", "eligible_promo": None}
+    denied = {"code": None, "scope": None, "error": "access_denied"}
     scripts: dict[str, Any] = {
         # Whole answers.
         "default": {},
@@ -59,7 +60,6 @@ def _documents() -> dict[str, Any]:
             "body": {"error": {"type": "usage_not_included", "message": "This plan does not include Codex."}},
         },
         "burst": {"status": 429, "body": "Too many requests", "limits": "none"},
-        "retry_after": {"use": "burst", "headers": {"retry-after": "2"}},
         "challenge": {"status": 403, "body": CHALLENGE, "headers": _HTML, "limits": "none"},
         "too_large": {
             "status": 413,
@@ -100,10 +100,8 @@ def _documents() -> dict[str, Any]:
         "account_deactivated": refusal(401, "Your account has been deactivated. (simulated)", "account_deactivated"),
         "unauthorized": {"status": 401, "body": {"detail": "Unauthorized"}},
         # The auth host.
-        "deny": {"redirect": {"code": None, "error": "access_denied", "error_description": "The user said no"}},
-        "missing_entitlement": {
-            "redirect": {"code": None, "error": "access_denied", "error_description": "missing_codex_entitlement"}
-        },
+        "deny": {"redirect": {**denied, "error_description": "The user said no"}},
+        "missing_entitlement": {"redirect": {**denied, "error_description": "missing_codex_entitlement"}},
         "wrong_state": {"redirect": {"state": "not-the-state"}},
         "no_code": {"redirect": {"code": None}},
         "no_workspace": refusal(400, "No eligible ChatGPT workspaces found.", "chatgpt_account_missing"),
@@ -172,6 +170,7 @@ def _documents() -> dict[str, Any]:
                          (403, "access_denied"), (400, "expired_token")):  # fmt: skip
         code = f"deviceauth_{name}"
         scripts[code] = refusal(status, f"Device login: {name.replace('_', ' ')}. (simulated)", code)
+    scripts["retry_after"] = {**scripts["burst"], "headers": {"retry-after": "2"}}
     for code in FAILURES:
         text = {"text": ["(simulated) This answer ", "fails here"]}
         scripts[f"failed:{code}"] = {"steps": [text], "finish": {"failed": code}}

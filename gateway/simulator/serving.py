@@ -14,8 +14,8 @@ from gateway.simulator.scenario import Scenario
 def serve(listen: str = "127.0.0.1:9090", scenario_path: str | None = None) -> None:
     """Serve until interrupted; prints one line that says where and how to use it.
 
-    `listen` is HOST:PORT. Raises ScenarioError for a scenario that cannot be used, ValueError for a bad address, OSError
-    for one that is taken.
+    `listen` is HOST:PORT. Raises ScenarioError for a scenario that cannot be used, ValueError for an
+    address of another form, OSError for one that is taken.
     """
     host, _, port = listen.rpartition(":")
     if not host or not port.isdigit():

@@ -35,6 +35,8 @@ Kind = Literal["codex", "openai"]
 
 _BLOCKED_SECONDS = 30
 _OUTAGE_SECONDS = 10
+_LOGGED_BYTES = 4096
+"""Read before it is cut to what the log needs, so that no cut hides half a secret."""
 
 
 @contextmanager
@@ -115,7 +117,7 @@ def refusal(
             error.code = _missing_code(status, problem)
     if "x-should-retry" in headers:
         error.headers.setdefault("x-should-retry", headers["x-should-retry"])
-    error.detail = error.detail or redact(f"HTTP {status}: {body[:500].decode('utf-8', 'replace')}")
+    error.detail = error.detail or redact(f"HTTP {status}: {body[:_LOGGED_BYTES].decode('utf-8', 'replace')}")[:500]
     return error
 
 
@@ -209,8 +211,12 @@ _UNSUPPORTED = re.compile(r"Unsupported parameter: '?([\w.\[\]]+)", re.IGNORECAS
 
 
 def _parameter(refused: _Refused) -> GatewayError | None:
+    if refused.problem.code is not None:
+        return None
+    if refused.says("unsupported service_tier"):
+        return refused.client_error(400, "unsupported_value", param="service_tier")
     match = _UNSUPPORTED.search(refused.problem.message)
-    if match is None or refused.problem.code is not None:
+    if match is None:
         return None
     return refused.client_error(400, "unsupported_parameter", param=match[1].rstrip("."))
 

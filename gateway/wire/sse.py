@@ -5,6 +5,7 @@ Works on bytes: lines end at LF, CRLF or CR only. Text decoders that also split 
 
 from __future__ import annotations
 
+from gateway.core import json
 from gateway.core.frames import Frame
 from gateway.errors import UpstreamError
 
@@ -38,7 +39,7 @@ class SSEReader:
         frames: list[Frame] = []
         # A blank line may be cut between two reads: the line end before it is the last byte we hold.
         if chunk.startswith(b"\n") and self._pieces and self._pieces[-1].endswith(b"\n"):
-            self._take(frames, self._join())
+            self._take(frames, self._join()[:-1])
             chunk = chunk[1:]
         *blocks, rest = chunk.split(b"\n\n")
         if blocks:
@@ -48,14 +49,14 @@ class SSEReader:
             for block in blocks:
                 self._take(frames, block)
         self._hold(rest)
-        if self._size > self._limit:
+        if self._size - rest.endswith(b"\n") > self._limit:  # the line end may prove to be the closing one
             self._fail()
         if self._failure is not None and not frames:
             raise self._failure
         return frames
 
     def finish(self) -> list[Frame]:
-        """The last frame, when the stream ended without its closing blank line.
+        """The last frame, when the stream ended without its closing blank line; a part of a frame is not delivered.
 
         Raises UpstreamError when the reader had failed.
         """
@@ -63,7 +64,7 @@ class SSEReader:
         self._take(frames, self._join().removesuffix(b"\n"))
         if self._failure is not None:
             raise self._failure
-        return frames
+        return [frame for frame in frames if _is_whole(frame.payload)]
 
     def _to_lf(self, chunk: bytes) -> bytes:
         if self._after_cr and chunk.startswith(b"\n"):
@@ -102,6 +103,16 @@ class SSEReader:
     def _fail(self) -> None:
         self._join()
         self._failure = UpstreamError(f"The upstream sent an event of more than {self._limit} bytes.")
+
+
+def _is_whole(payload: bytes) -> bool:
+    if payload == b"[DONE]":
+        return True
+    try:
+        json.loads(payload)
+    except ValueError:
+        return False
+    return True
 
 
 def _frame(block: bytes) -> Frame | None:

@@ -70,13 +70,13 @@ def test_show_prints_what_holds_and_hides_every_secret(cli: Cli) -> None:
         "network: {proxy_url: 'http://user:hunter2@proxy:8080'}\n"
         "upstream: {mode: openai_api, base_url: 'https://user:hunter2@llm.example/api'}\n"
     )
-    cli.environ |= {"OPENAI_API_KEY": "hunter2", "GATEWAY_SERVER__WORKERS": "3"}
+    cli.environ |= {"GATEWAY_UPSTREAM__API_KEY": "hunter2", "GATEWAY_SERVER__WORKERS": "3"}
     shown = cli("config", "show")
     assert "hunter2" not in shown.output
     assert shown.stdout.splitlines()[:3] == [
         f"# from {path}",
         "# from the environment: server.workers (GATEWAY_SERVER__WORKERS)",
-        "# from the environment: upstream.api_key (OPENAI_API_KEY)",
+        "# from the environment: upstream.api_key (GATEWAY_UPSTREAM__API_KEY)",
     ]
     document = yaml.safe_load(shown.stdout)
     expected = yaml.safe_load(Settings().model_dump_json())
@@ -125,3 +125,15 @@ def test_exit_codes_of_the_real_command(cli: Cli) -> None:
 )
 def test_wrong_usage_ends_with_2(cli: Cli, arguments: list[str]) -> None:
     assert cli(*arguments).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("scenario", "said"), [("nonsense: 1", "scenario.yaml: nonsense"), (None, "scenario.yaml")], ids=["wrong", "absent"]
+)
+def test_simulate_fails_with_the_reason(cli: Cli, tmp_path: Path, scenario: str | None, said: str) -> None:
+    path = tmp_path / "scenario.yaml"
+    if scenario is not None:
+        path.write_text(scenario)
+    found = cli("simulate", "--listen", "127.0.0.1:0", "--scenario", str(path))
+    assert found.exit_code == 1
+    assert said in found.stderr

@@ -184,11 +184,19 @@ def test_a_file_that_is_not_text_is_a_mistake(written: Path, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("mode", "own", "key"),
-    [("openai_api", "", "sk-env"), ("openai_api", "sk-own", "sk-own"), ("codex_oauth", "", "")],
+    ("text", "key"),
+    [
+        ("upstream: {mode: openai_api}", "sk-env"),
+        ("upstream: {mode: openai_api, api_key: sk-own}", "sk-own"),
+        ("upstream: {mode: codex_oauth}", ""),
+        ("upstream: {mode: openai_api, base_url: 'https://llm.example'}", ""),
+        ("upstream: {mode: openai_api, base_url: 'https://api.openai.com.evil.example'}", ""),
+        ("{upstream: {mode: openai_api}, auth: {downstream_api_key: sk-env}}", ""),
+    ],
+    ids=["openai", "own key", "login", "other server", "look-alike", "the gateway's own key"],
 )
-def test_the_openai_key_of_the_environment_fills_an_empty_one(written: Path, mode: str, own: str, key: str) -> None:
-    written.write_text(f"upstream: {{mode: {mode}, api_key: '{own}'}}")
+def test_the_openai_key_of_the_environment_goes_to_openai_only(written: Path, text: str, key: str) -> None:
+    written.write_text(text)
     assert load(written, {"OPENAI_API_KEY": "sk-env"}).upstream.api_key.get_secret_value() == key
 
 

@@ -49,6 +49,18 @@ async def events(sdk: Sdk, method: str, /, **arguments: Any) -> list[Any]:
         return [event async for event in stream]
 
 
+async def broken(sdk: Sdk, method: str, /, **arguments: Any) -> tuple[list[Any], openai.APIError | None]:
+    """What a stream shows before it breaks, and the error it breaks with, if the SDK raises one."""
+    seen = []
+    try:
+        async with sdk.stream(method, **arguments) as stream:
+            async for event in stream:
+                seen.append(event)  # noqa: PERF401 - a comprehension would lose what came before the error
+    except openai.APIError as error:
+        return seen, error
+    return seen, None
+
+
 async def helped(sdk: Sdk, method: str, /, **arguments: Any) -> tuple[list[Any], Any]:
     """Every event that a stream helper shows, and the object it makes of them."""
     async with sdk.stream(method, **arguments) as stream:

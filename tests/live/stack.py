@@ -37,7 +37,7 @@ class Mode:
 
     @property
     def codex(self) -> bool:
-        return self.upstream["mode"] == "codex_oauth"
+        return bool(self.upstream["mode"] == "codex_oauth")
 
     def route(self, dialect: DialectName) -> str:
         """The simulator's route that a request of this dialect ends at."""

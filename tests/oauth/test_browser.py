@@ -67,6 +67,11 @@ class Desk:
         return await self.client.get(url)
 
 
+async def stop(login: asyncio.Task[Token]) -> None:
+    login.cancel()
+    await asyncio.wait({login})
+
+
 @pytest.fixture
 async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     issuer = Issuer()
@@ -105,7 +110,7 @@ async def test_a_person_logs_in_with_a_browser(desk: Desk) -> None:
 async def test_the_authorize_address_carries_our_own_name_and_the_registered_redirect(desk: Desk) -> None:
     login = desk.start()
     asked = await desk.asked()
-    login.cancel()
+    await stop(login)
     redirect = urlsplit(asked["redirect_uri"])
     assert (redirect.scheme, redirect.hostname, redirect.path) == ("http", "localhost", "/auth/callback")
     assert (len(asked.pop("state")), len(asked.pop("code_challenge"))) == (43, 43)
@@ -144,7 +149,7 @@ async def test_audience_and_client_secret_are_sent_when_they_are_set(desk: Desk)
 async def test_a_wrong_state_is_refused_and_the_login_keeps_waiting(desk: Desk) -> None:
     login = desk.start()
     callback = await desk.callback()
-    for wrong in (callback.replace("state=", "state=x"), callback.split("?")[0], callback + "%2Esuffix"):
+    for wrong in (callback.replace("state=", "state=x"), callback.split("?")[0], callback.replace("&", ".x&", 1)):
         refused = await desk.browse(wrong)
         assert (refused.status_code, refused.text.split(":")[0]) == (400, "State mismatch")
     assert desk.issuer.token_calls == []
@@ -230,7 +235,7 @@ async def test_other_paths_and_unreadable_requests_are_refused(desk: Desk) -> No
     assert b" 400 " in await reader.readline()
     writer.close()
     await writer.wait_closed()
-    login.cancel()
+    await stop(login)
 
 
 @pytest.mark.proves("OAUTH-browser-cancel")

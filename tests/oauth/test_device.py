@@ -95,7 +95,7 @@ async def test_a_person_logs_in_with_a_code(room: Room) -> None:
             "code": "code-9",
             "code_verifier": VERIFIER,
             "client_id": room.oauth.client_id,
-            "redirect_uri": f"{issuer}/deviceauth/callback",
+            "redirect_uri": "https://auth.openai.com/deviceauth/callback",
         }
     ]
     assert room.naps == [5, 5, 5]

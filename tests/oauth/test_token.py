@@ -30,7 +30,8 @@ def test_claims_of_an_access_token() -> None:
     ],
 )
 def test_account_falls_back_to_other_claims(claims: dict[str, object], account: str) -> None:
-    assert read_claims(jwt(None, **{"https://api.openai.com/auth": None, **claims})).account_id == account
+    token = jwt(None, name="a", account="", **{"https://api.openai.com/auth": None}, **claims)
+    assert read_claims(token).account_id == account
 
 
 @given(st.one_of(st.text(), st.text(alphabet=".eyJ09=-_\x00", max_size=60)))

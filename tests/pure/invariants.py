@@ -7,11 +7,13 @@ from typing import Any
 
 from gateway.core.events import EVENTS, Kind
 from gateway.core.frames import DONE, Frame
+from gateway.core.items import CALLS
 from gateway.wire.sse import SSEReader
 
 Json = dict[str, Any]
 
 _PARTS = (Kind.TEXT_DELTA, Kind.TEXT_DONE, Kind.ANNOTATION)
+_OUTSIDE = (Kind.LIFECYCLE, Kind.LOOSE, Kind.ERROR)
 
 
 def read(data: bytes) -> list[Frame]:
@@ -56,12 +58,13 @@ def _check_items(events: list[Json]) -> None:
         elif kind is Kind.ITEM_DONE:
             assert index in items and index not in done
             assert event["item"]["id"] == items[index]["id"]
-            assert event["item"].get("call_id") == items[index].get("call_id")
+            if event["item"]["type"] in CALLS:
+                assert event["item"]["call_id"] == items[index]["call_id"]
             assert not [place for place, is_open in parts.items() if place[0] == index and is_open]
             done[index] = event["item"]
         elif kind is Kind.TERMINAL:
             terminal = event["response"]
-        elif index is not None:
+        elif kind not in _OUTSIDE:
             assert index in items and index not in done, f"{event['type']} outside of its item"
             assert event.get("item_id", items[index]["id"]) == items[index]["id"]
             _check_part(event, kind, index, parts)
@@ -70,12 +73,12 @@ def _check_items(events: list[Json]) -> None:
     assert terminal["output"] == [done[index] for index in sorted(done)]
     identities = [item["id"] for item in items.values()]
     assert all(identities) and len(set(identities)) == len(identities)
-    calls = [item["call_id"] for item in items.values() if item["type"] in ("function_call", "custom_tool_call")]
+    calls = [item["call_id"] for item in items.values() if item["type"] in CALLS]
     assert all(calls) and len(set(calls)) == len(calls)
 
 
 def _check_part(event: Json, kind: Kind, index: int, parts: dict[tuple[int, str, int], bool]) -> None:
-    name = "summary_index" if "summary_index" in event else "content_index"
+    name = "summary_index" if "reasoning_summary" in event["type"] else "content_index"
     if kind is Kind.PART_ADDED:
         place = (index, name, event[name])
         assert place not in parts

@@ -36,9 +36,9 @@ def user(text: str) -> dict[str, Any]:
     return {"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]}
 
 
-def turn(text: str = "Hello", **changes: Any) -> dict[str, Any]:
+def turn(prompt: str = "Hello", /, **changes: Any) -> dict[str, Any]:
     """A Codex request that the backend takes."""
-    body = {"model": "gpt-5.5", "instructions": "", "input": [user(text)], "store": False, "stream": True}
+    body = {"model": "gpt-5.5", "instructions": "", "input": [user(prompt)], "store": False, "stream": True}
     return {**body, **changes}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 from typing import Any
 
@@ -76,7 +77,7 @@ async def test_the_backend_refuses(client: httpx2.AsyncClient, login: Login, bod
     assert await refused(client, login, body) == expected
 
 
-ORDERED = [
+ORDERED: list[tuple[dict[str, Any], Any]] = [
     ({"store": True}, "Store must be set to false"),
     ({"stream": False}, "Stream must be set to true"),
     ({"instructions": None}, "Instructions are required"),
@@ -126,7 +127,9 @@ async def test_bodies_are_decoded(client: httpx2.AsyncClient, login: Login, enco
     [(b"{", "identity"), (b"junk", "zstd"), (gzip.compress(b"{}")[:-9], "gzip"), (b"{}", "br")],
     ids=["json", "zstd", "cut gzip", "unknown"],
 )
-async def test_unreadable_bodies_are_refused(client: httpx2.AsyncClient, login: Login, body: bytes, encoding: str) -> None:
+async def test_unreadable_bodies_are_refused(
+    client: httpx2.AsyncClient, login: Login, body: bytes, encoding: str
+) -> None:
     answer = await client.post(CODEX, content=body, headers=headers_of(login, content_encoding=encoding))
     assert (answer.status_code, list(answer.json())) == (400, ["detail"])
 
@@ -298,6 +301,18 @@ async def test_the_log_holds_what_was_asked(sim: Simulator, client: httpx2.Async
     (call,) = sim.calls("codex.responses")
     assert (call.method, call.path, call.body, call.auth, call.status) == ("POST", CODEX, turn(), "ok", 200)
     assert (call.headers["session-id"], sim.counters["codex.responses"], sim.refresh_count) == ("s1", 1, 0)
+
+
+@pytest.mark.proves("SIM-log")
+async def test_a_test_can_wait_until_something_was_asked(
+    sim: Simulator, client: httpx2.AsyncClient, login: Login
+) -> None:
+    waiting = asyncio.ensure_future(sim.until(lambda: sim.counters["codex.responses"] == 2))
+    await client.post(CODEX, json=turn(), headers=headers_of(login))
+    assert not waiting.done()
+    await client.post(CODEX, json=turn(), headers=headers_of(login))
+    async with asyncio.timeout(5):
+        await waiting
 
 
 async def test_unknown_paths_and_methods_are_refused(client: httpx2.AsyncClient) -> None:

@@ -54,6 +54,7 @@ class Backend:
 
     replies: list[Reply]
     received: list[Received] = field(default_factory=list)
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
     left: asyncio.Event = field(default_factory=asyncio.Event)
     url: str = ""
 
@@ -68,6 +69,7 @@ class Backend:
                 break
         headers = {name.decode(): value.decode("latin-1") for name, value in scope["headers"]}
         self.received.append(Received(scope["method"], scope["path"], scope["query_string"].decode(), headers, body))
+        self.asked.set()
         reply = self.replies.pop(0) if self.replies else Reply.json({"error": "unexpected request"}, 599)
         await self._play(reply, receive, send)
 

@@ -90,9 +90,7 @@ BAD = "invalid_request_error"
             id="unpaid workspace",
         ),
         pytest.param(402, b"", (429, "insufficient_quota", "insufficient_quota", None), id="unpaid, wordless"),
-        pytest.param(
-            403, {"detail": "Not entitled"}, (403, "permission_error", None, None), id="no entitlement"
-        ),
+        pytest.param(403, {"detail": "Not entitled"}, (403, "permission_error", None, None), id="no entitlement"),
         pytest.param(
             403,
             b"<html>Sorry, you have been blocked</html>",
@@ -116,7 +114,9 @@ BAD = "invalid_request_error"
             id="plan without Codex",
         ),
         pytest.param(
-            500, {"error": {"message": "x", "code": "server_error"}}, (502, "gateway_error", "upstream_error", None),
+            500,
+            {"error": {"message": "x", "code": "server_error"}},
+            (502, "gateway_error", "upstream_error", None),
             id="server error",
         ),
         pytest.param(502, b"<html>Bad gateway</html>", (502, "gateway_error", "upstream_error", None), id="proxy page"),
@@ -148,7 +148,9 @@ def test_a_refusal_becomes_an_openai_error(
     assert "<" not in error.message
 
 
-@pytest.mark.parametrize("name", ["Store must be set to false", "Stream must be set to true", "Instructions are required"])
+@pytest.mark.parametrize(
+    "name", ["Store must be set to false", "Stream must be set to true", "Instructions are required"]
+)
 @pytest.mark.proves("UPSTREAM-own-mistakes")
 def test_a_body_that_the_profile_should_have_mended_is_our_own_failure(name: str) -> None:
     error = refused(400, {"detail": name})
@@ -307,7 +309,7 @@ def _too_big(value: Any) -> bool:
 @pytest.mark.proves("FAIL-37")
 def test_any_body_at_all_becomes_an_error_with_a_message(status: int, body: bytes) -> None:
     for upstream in ("codex", "openai"):
-        error = refused(status, body, upstream=upstream)  # type: ignore[arg-type]  # a loop over literals
+        error = refused(status, body, upstream=upstream)
         assert error.message
         assert 400 <= error.status <= 599
         assert error.status != 401

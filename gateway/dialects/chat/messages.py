@@ -37,12 +37,12 @@ class Origin:
     """Where an input item came from in the client's body.
 
     `path`: `messages[2]` or `messages[2].tool_calls[0]`. `fields`: the item's fields in the client's words.
-    `parts`: for each content part its index in the client's list; None when the client sent a string.
+    `parts`: each content part in the client's words: `content[1]`, `refusal`, or `content` where that was a string.
     """
 
     path: str
     fields: dict[str, str]
-    parts: list[int] | None = None
+    parts: tuple[str, ...] = ()
 
 
 _MESSAGE_FIELDS = {"role": "role", "content": "content"}
@@ -107,21 +107,22 @@ class History:
     def _input_message(self, message: Json, path: str) -> None:
         content = message.get("content")
         parts, indexes = read_input(content, f"{path}.content")
-        self._append_message(message["role"], parts, path, indexes if isinstance(content, list) else None)
+        self._append_message(message["role"], parts, path, _part_names(content, indexes))
 
-    def _append_message(self, role: str, parts: list[Json], path: str, indexes: list[int] | None) -> None:
+    def _append_message(self, role: str, parts: list[Json], path: str, names: list[str]) -> None:
         self.items.append({"type": "message", "role": role, "content": parts})
-        self.origins.append(Origin(path, _MESSAGE_FIELDS, indexes))
+        self.origins.append(Origin(path, _MESSAGE_FIELDS, tuple(names)))
 
     def _assistant_message(self, message: Json, path: str) -> None:
         content = message.get("content")
         parts, indexes = read_output(content, f"{path}.content")
+        names = _part_names(content, indexes)
         refusal = read_text(message, "refusal", f"{path}.refusal")
         if refusal:
             parts.append({"type": "refusal", "refusal": refusal})
-            indexes.append(len(indexes))
+            names.append("refusal")
         if parts:
-            self._append_message("assistant", parts, path, indexes if isinstance(content, list) else None)
+            self._append_message("assistant", parts, path, names)
             if message.get("phase") in _PHASES:
                 self.items[-1]["phase"] = message["phase"]
         calls = read_list(message, "tool_calls", f"{path}.tool_calls") or []
@@ -190,6 +191,11 @@ class History:
                 self.origins.append(Origin(path, _LEGACY_RESULT_FIELDS))
                 return
         raise InvalidRequest(f"{path}.name: no call of {name!r} is waiting for a result.", param=f"{path}.name")
+
+
+def _part_names(content: Any, indexes: list[int]) -> list[str]:
+    """The client's name of each content part."""
+    return [f"content[{index}]" if isinstance(content, list) else "content" for index in indexes]
 
 
 def _arguments(value: Any) -> str:

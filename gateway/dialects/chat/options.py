@@ -129,7 +129,8 @@ def _read_metadata(document: Json) -> Json | None:
 
 def _read_text(document: Json) -> Json:
     """`text`: what the client said in inner form, under what it said in chat's own words."""
-    text = dict(read_object(document, "text", "text") or {})
+    text = {key: value for key, value in (read_object(document, "text", "text") or {}).items() if value is not None}
+    read_object(text, "format", "text.format")
     form = _read_format(document)
     if form is not None:
         text["format"] = form

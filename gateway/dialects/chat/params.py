@@ -53,7 +53,7 @@ class Params:
         if root in ("text", "reasoning"):
             return self._nested(root, rest)
         name = self._sent_name(_CANDIDATES.get(root, (root,)))
-        return f"{name}{rest}" if name == root else name
+        return param if name == root else name
 
     def _sent_name(self, candidates: Sequence[str]) -> str | None:
         return next((name for name in candidates if self._sent.get(name) is not None), None)
@@ -68,11 +68,8 @@ class Params:
         name = origin.fields.get(field["name"])
         if name is None:
             return origin.path
-        path = f"{origin.path}.{name}"
-        if field["index"] is None or origin.parts is None:
-            return path
-        part = int(field["index"])
-        return f"{path}[{origin.parts[part]}]" if part < len(origin.parts) else path
+        part = int(field["index"]) if field["index"] is not None else len(origin.parts)
+        return f"{origin.path}.{origin.parts[part] if part < len(origin.parts) else name}"
 
     def _tool(self, index: int, rest: str) -> str | None:
         if index >= len(self._places):

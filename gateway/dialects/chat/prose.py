@@ -84,11 +84,11 @@ class Prose:
         if phase == "commentary" and self._json:
             self._asides.add(index)
 
-    def text(self, index: int, position: int, delta: str, logprobs: list[Json] | None) -> None:
-        """A piece of a message's text."""
+    def text(self, index: int, position: int, delta: str, logprobs: Any) -> None:
+        """A piece of a message's text, and its tokens when the server told them."""
         part = self._part(index, "text", position)
         if not part.closed:
-            self._say(part, part.take(delta), logprobs if self._logprobs else None)
+            self._say(part, part.take(delta), self._tokens(logprobs))
 
     def flow(self, index: Any, position: Any, delta: str) -> bool:
         """The short way for a piece of the text that is being spoken; False when it has to go through `text`."""
@@ -121,7 +121,7 @@ class Prose:
 
     # --- when something is complete: show what was never shown ------------------------------------------------------
 
-    def complete(self, index: int, kind: str, position: int, full: str, logprobs: list[Json] | None = None) -> None:
+    def complete(self, index: int, kind: str, position: int, full: str, logprobs: Any = None) -> None:
         """The whole text of a part; only what the deltas left out is shown."""
         if not full or (kind in _THOUGHTS and self._thoughts.setdefault(index, kind) != kind):
             return
@@ -134,8 +134,7 @@ class Prose:
             self._show(part, part.missing(full))
             return
         rest = part.missing(full)
-        whole = logprobs if self._logprobs and len(rest) == len(full) else None
-        self._say(part, rest, whole)
+        self._say(part, rest, self._tokens(logprobs) if len(rest) == len(full) else None)
         self._let_go(part)
 
     def item(self, index: int, item: Json) -> None:
@@ -197,6 +196,9 @@ class Prose:
             scanner = StopScanner(self._stop) if self._stop and kind == "text" else None
             part = self._parts[index, kind, position] = Part(index, kind, position, scanner)
         return part
+
+    def _tokens(self, logprobs: Any) -> list[Json] | None:
+        return [token for _, token in _objects(logprobs)] if self._logprobs else None
 
     def _say(self, part: Part, text: str, logprobs: list[Json] | None = None) -> None:
         if part.index in self._asides:

@@ -97,7 +97,6 @@ class ChunkEncoder:
         if tier is not None:
             skeleton["service_tier"] = tier
         skeleton["system_fingerprint"] = None
-        self._calls.answer_id = str(response.get("id") or "")
         self._head = b"data: " + json.dumps(skeleton)[:-1] + b',"choices":['
         for field in ("content", "refusal", wishes.reasoning):
             self._heads[field] = self._head + b'{"index":0,"delta":{"%b":' % field.encode()
@@ -172,7 +171,8 @@ class ChunkEncoder:
     def _lifecycle(self, data: Json) -> None:
         response = data.get("response")
         if isinstance(response, dict):
-            self._response = {**self._response, **{key: response[key] for key in _REMEMBERED if response.get(key)}}
+            self._response |= {key: response[key] for key in _REMEMBERED if response.get(key)}
+            self._calls.answer_id = str(self._response.get("id") or "")
 
     def _item_added(self, data: Json) -> None:
         item, index = data.get("item"), self._where(data)

@@ -8,7 +8,7 @@ from gateway.core import json
 from gateway.core.request import Request
 from gateway.core.response import complete_response, request_echo
 from gateway.dialects import Choices, Exchange, Relayed
-from gateway.dialects.responses.request import checked, items
+from gateway.dialects.responses.request import checked, items, needed
 from gateway.dialects.responses.stream import ResponsesEncoder
 
 Json = dict[str, Any]
@@ -60,7 +60,7 @@ class Responses:
 
         Raises InvalidRequest when `model` or `input` is not there at all.
         """
-        checked(document)
+        needed(document)
         body = None if model is None else {**document, "model": model}
         request = Request(document if body is None else body, stream=document.get("stream") is True)
         return Relayed(body, exchange=ResponsesExchange(request, {}))

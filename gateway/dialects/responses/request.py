@@ -53,18 +53,31 @@ _INSTEAD_OF_INPUT = ("prompt", "previous_response_id", "conversation")
 
 def checked(document: Json) -> None:
     """Raises InvalidRequest for the first field that no server could read; `param` is its path."""
-    model = document.get("model")
-    if not isinstance(model, str) or not model:
-        raise InvalidRequest(f"`model` must be a non-empty string, not {_named(model)}.", param="model")
+    needed(document)
     for name, kinds in _TYPES.items():
         value = document.get(name)
         if value is not None and not _is_one_of(value, kinds):
             wanted = " or ".join(_NAMES[kind] for kind in kinds)
             raise InvalidRequest(f"`{name}` must be {wanted}, not {_named(value)}.", param=name)
-    _check_input(document)
+    given = document.get("input")
+    for place, item in enumerate(given if isinstance(given, list) else ()):
+        _check_item(item, f"input[{place}]")
     for place, tool in enumerate(document.get("tools") or ()):
         if not isinstance(tool, dict) or not isinstance(tool.get("type"), str):
             raise InvalidRequest(f"`tools[{place}]` must be an object with a `type`.", param=f"tools[{place}]")
+
+
+def needed(document: Json) -> None:
+    """Raises InvalidRequest when what every server of this dialect needs is not there."""
+    model = document.get("model")
+    if not isinstance(model, str) or not model:
+        raise InvalidRequest(f"`model` must be a non-empty string, not {_named(model)}.", param="model")
+    given = document.get("input")
+    if given is None:
+        if not any(document.get(name) for name in _INSTEAD_OF_INPUT):
+            raise InvalidRequest("`input` is missing: a string or an array of items is needed.", param="input")
+    elif not isinstance(given, str | list):
+        raise InvalidRequest(f"`input` must be a string or an array of items, not {_named(given)}.", param="input")
 
 
 def items(given: object) -> list[Any]:
@@ -74,18 +87,6 @@ def items(given: object) -> list[Any]:
     if isinstance(given, str):
         return [{"type": "message", "role": "user", "content": given}]
     return []
-
-
-def _check_input(document: Json) -> None:
-    given = document.get("input")
-    if given is None:
-        if not any(document.get(name) for name in _INSTEAD_OF_INPUT):
-            raise InvalidRequest("`input` is missing: a string or an array of items is needed.", param="input")
-        return
-    if not isinstance(given, str | list):
-        raise InvalidRequest(f"`input` must be a string or an array of items, not {_named(given)}.", param="input")
-    for place, item in enumerate(given if isinstance(given, list) else ()):
-        _check_item(item, f"input[{place}]")
 
 
 def _check_item(item: object, path: str) -> None:

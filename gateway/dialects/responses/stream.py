@@ -8,14 +8,16 @@ from typing import Any
 from gateway.core.events import EVENTS, Kind
 from gateway.core.frames import Frame
 from gateway.core.items import changed
-from gateway.core.response import REQUIRED, complete_response, restore
 from gateway.core.repair import Repair
+from gateway.core.response import REQUIRED, complete_response, restore
 from gateway.errors import GatewayError
 
 Json = dict[str, Any]
 
 DONE_MARK = b"data: [DONE]\n\n"
 KEEP_ALIVE = b": keep-alive\n\n"
+
+_LOOKED_AT = {name: event.kind for name, event in EVENTS.items() if event.kind in (Kind.LIFECYCLE, Kind.TERMINAL)}
 
 
 class ResponsesEncoder:
@@ -33,11 +35,9 @@ class ResponsesEncoder:
         """The frames' bytes in one piece, and the end mark after the terminal one."""
         pieces: list[bytes] = []
         for frame in frames:
-            event = EVENTS[frame.type]
-            if event.kind is Kind.LIFECYCLE or event.kind is Kind.TERMINAL:
-                frame = self._shown(frame)
-            pieces.append(frame.raw)
-            if event.kind is Kind.TERMINAL:
+            kind = _LOOKED_AT.get(frame.type)
+            pieces.append(frame.raw if kind is None else self._shown(frame).raw)
+            if kind is Kind.TERMINAL:
                 self.finished = True
                 pieces.append(DONE_MARK)
         self._sent += len(frames)

@@ -1,0 +1,131 @@
+"""The native relay: bytes through, watched for usage, errors and the end (design §2)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from gateway.core.frames import Frame
+from gateway.dialects.chat.relay import ChatRelay, prepare
+from gateway.errors import StreamTruncated
+from tests.pure.chat_invariants import payloads
+
+Json = dict[str, Any]
+TEXT = {"choices": [{"index": 0, "delta": {"content": 'say "usage": 1 and "error": 2'}, "finish_reason": None}]}
+LAST = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+USAGE = {"choices": [], "usage": {"prompt_tokens": 1}}
+DONE = Frame(b"data: [DONE]\n\n", b"[DONE]", "")
+
+
+def sent(document: Any, *, spaced: bool = False) -> Frame:
+    text = json.dumps(document, separators=(", ", ": ") if spaced else (",", ":")).encode()
+    return Frame(b"data:" + text + b"\r\n\r\n", text, "")
+
+
+def raw(*all_frames: Frame) -> bytes:
+    return b"".join(frame.raw for frame in all_frames)
+
+
+@pytest.mark.proves("CHAT-relay")
+@pytest.mark.parametrize("spaced", [False, True], ids=["tight", "spaced"])
+def test_bytes_pass_and_the_usage_is_remembered(spaced: bool) -> None:
+    whole = [sent(document, spaced=spaced) for document in (TEXT, {**LAST, "usage": None}, USAGE)]
+    relay = ChatRelay(include_usage=True)
+    assert relay.feed([*whole, DONE, sent(TEXT)]) == raw(*whole, DONE)
+    assert (relay.usage, relay.finished, relay.finish()) == ({"prompt_tokens": 1}, True, b"")
+
+
+@pytest.mark.proves("CHAT-relay")
+def test_only_the_usage_chunk_that_the_gateway_asked_for_is_taken_out() -> None:
+    whole = [sent(TEXT), sent({**LAST, "usage": {"prompt_tokens": 5}})]
+    relay = ChatRelay(include_usage=False)
+    assert relay.feed([*whole, sent(USAGE), DONE]) == raw(*whole, DONE)
+    assert relay.usage == {"prompt_tokens": 1}
+
+
+@pytest.mark.proves("CHAT-relay-end")
+def test_a_missing_end_mark_is_added_after_a_whole_answer() -> None:
+    relay = ChatRelay(include_usage=False)
+    assert relay.feed([sent(TEXT), sent(LAST)]) == raw(sent(TEXT), sent(LAST))
+    assert relay.finish() == b"data: [DONE]\n\n"
+    assert relay.finish() == b""
+
+
+@pytest.mark.proves("CHAT-relay-end", "CASE-83")
+def test_a_cut_stream_ends_in_an_error() -> None:
+    relay = ChatRelay(include_usage=False)
+    relay.feed([sent(TEXT)])
+    error, end = payloads(relay.finish().decode())
+    assert (json.loads(error)["error"]["code"], end) == ("upstream_stream_truncated", "[DONE]")
+    assert relay.error == json.loads(error)["error"]
+    assert relay.fail(StreamTruncated("again")) == b""
+
+
+@pytest.mark.proves("CHAT-relay-errors")
+def test_an_error_in_the_stream_passes_and_ends_it() -> None:
+    failed = sent({"error": {"message": "m", "code": "x"}})
+    relay = ChatRelay(include_usage=False)
+    assert relay.feed([sent(TEXT), failed, sent(LAST)]) == raw(sent(TEXT), failed, DONE)
+    assert (relay.error, relay.finished, relay.finish()) == ({"message": "m", "code": "x"}, True, b"")
+
+
+@pytest.mark.proves("CHAT-relay-errors")
+def test_an_error_that_is_only_text_becomes_an_object() -> None:
+    error, end = payloads(ChatRelay(include_usage=False).feed([sent({"error": "boom"})]).decode())
+    assert json.loads(error)["error"] == {
+        "message": "boom",
+        "type": "server_error",
+        "param": None,
+        "code": "upstream_error",
+    }
+    assert end == "[DONE]"
+
+
+@pytest.mark.parametrize("payload", [b'{"error":null}', b'"error"', b'{"usage":5}', b'{"usage"', b"junk"], ids=repr)
+def test_what_only_looks_like_news_passes(payload: bytes) -> None:
+    frame = Frame(b"data: " + payload + b"\n\n", payload, "")
+    relay = ChatRelay(include_usage=False)
+    assert relay.feed([frame]) == frame.raw
+    assert (relay.usage, relay.error, relay.finished) == (None, None, False)
+
+
+def test_texts_are_never_parsed() -> None:
+    """A frame that cannot be parsed passes as long as its bytes name neither usage nor an error."""
+    frame = Frame(b"data: x\n\n", b'{"choices":[{"delta":{"content":"\\"usage\\":{}, \\"error\\":1', "")
+    assert ChatRelay(include_usage=False).feed([frame]) == b"data: x\n\n"
+
+
+def test_silence_is_filled_with_a_comment() -> None:
+    assert ChatRelay(include_usage=False).keep_alive(20.0) == b": keep-alive\n\n"
+
+
+@pytest.mark.proves("CHAT-relay-prepare")
+@pytest.mark.parametrize(
+    ("document", "model", "edited"),
+    [
+        ({"model": "a"}, None, None),
+        ({"model": "a"}, "a", None),
+        ({"model": "a"}, "b", {"model": "b"}),
+        ({"model": "a", "stream": False}, None, None),
+        ({"model": "a", "stream": True}, None, {"stream_options": {"include_usage": True}}),
+        ({"stream": True, "stream_options": None}, None, {"stream_options": {"include_usage": True}}),
+        ({"stream": True, "stream_options": {"include_usage": True}}, None, None),
+        (
+            {"stream": True, "stream_options": {"include_usage": False, "x": 1}},
+            "b",
+            {"model": "b", "stream_options": {"include_usage": True, "x": 1}},
+        ),
+    ],
+    ids=repr,
+)
+def test_a_body_is_edited_only_where_it_must_be(document: Json, model: str | None, edited: Json | None) -> None:
+    before = repr(document)
+    made = prepare(document, model=model, ask_usage=True)
+    assert made == (None if edited is None else {**document, **edited})
+    assert repr(document) == before
+
+
+def test_usage_is_asked_for_only_when_the_gateway_wants_it() -> None:
+    assert prepare({"model": "a", "stream": True}, model=None, ask_usage=False) is None

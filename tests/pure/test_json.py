@@ -1,0 +1,52 @@
+"""JSON as it is really sent: strict, and never a crash on half a surrogate pair."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.core import json
+
+
+@pytest.mark.proves("WIRE-surrogates")
+def test_half_a_surrogate_pair_survives_both_ways() -> None:
+    assert json.loads(b'{"delta":"\\ud83d"}') == {"delta": "\ud83d"}
+    assert json.dumps({"delta": "\ud83d"}) == b'{"delta":"\\ud83d"}'
+
+
+def test_integers_beyond_64_bits_are_written() -> None:
+    assert json.dumps({"n": 1 << 70}) == b'{"n":1180591620717411303424}'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"{",
+        b"NaN",
+        b'["\\ud800", NaN]',
+        b'["\\ud800", 1e999]',
+        b'["\\ud800"] x',
+        b'"\xff"',
+        b'"\\ud800\xff"',
+        b"[" * 100_000,
+        b'["\\ud800",' + b"[" * 100_000,
+    ],
+    ids=lambda text: repr(text[:20]),
+)
+def test_anything_else_is_refused(text: bytes) -> None:
+    with pytest.raises(ValueError, match=r".*"):
+        json.loads(text)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.recursive(st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.text(), st.lists, max_leaves=20))
+def test_what_is_written_is_read(value: object) -> None:
+    assert json.loads(json.dumps(value)) == value
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text(st.characters(), max_size=20))
+def test_any_text_is_written_and_read(value: str) -> None:
+    assert json.loads(json.dumps([value])) == [value]

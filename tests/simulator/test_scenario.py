@@ -1,0 +1,116 @@
+"""Scenario files: what they may say, and how their mistakes are named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from gateway.simulator import Scenario, ScenarioError, Script, Simulator
+from tests.simulator.asking import CODEX, KEY, headers_of, text_of, turn
+
+
+@pytest.mark.proves("SIM-scenario-errors")
+@pytest.mark.parametrize(
+    ("document", "path"),
+    [
+        pytest.param([], "", id="not an object"),
+        pytest.param({"opne": True}, "opne", id="unknown setting"),
+        pytest.param({"concurrency": "two"}, "concurrency", id="wrong type"),
+        pytest.param({"concurrency": True}, "concurrency", id="true is no number"),
+        pytest.param({"limits": "weekly"}, "limits", id="unknown limits"),
+        pytest.param({"completed_output": "some"}, "completed_output", id="unknown output mode"),
+        pytest.param({"routes": {"codex.response": "cut"}}, "routes.codex.response", id="unknown route"),
+        pytest.param({"routes": {"token": ["no_such"]}}, "routes.token.queue[0]", id="unknown script name"),
+        pytest.param({"routes": {"token": {"queue": 1}}}, "routes.token.queue", id="queue is no list"),
+        pytest.param({"scripts": {"a": {"stauts": 1}}}, "scripts.a.stauts", id="unknown script key"),
+        pytest.param({"scripts": {"a": [{"txt": "x"}]}}, "scripts.a.steps[0].txt", id="unknown step"),
+        pytest.param({"scripts": {"a": [{"text": ["x", {"wat": 1}]}]}}, "scripts.a.steps[0].text[1].wat", id="in text"),
+        pytest.param({"scripts": {"a": [{"text": "x", "y": 1}]}}, "scripts.a.steps[0].y", id="unknown step key"),
+        pytest.param({"scripts": {"a": [{"wait": "x"}]}}, "scripts.a.steps[0].wait", id="wait is no number"),
+        pytest.param({"scripts": {"a": {"finish": "done"}}}, "scripts.a.finish", id="unknown finish"),
+        pytest.param({"scripts": {"a": {"write": "slow"}}}, "scripts.a.write", id="unknown write mode"),
+    ],
+)
+def test_a_mistake_is_named_by_its_path(document: Any, path: str) -> None:
+    with pytest.raises(ScenarioError) as caught:
+        Scenario.parse(document)
+    assert caught.value.path == path
+    assert str(caught.value).startswith(path or "scenario")
+
+
+def test_a_near_miss_names_the_right_word() -> None:
+    with pytest.raises(ScenarioError, match="did you mean 'usage_limit_reached'"):
+        Scenario.parse({"routes": {"codex.responses": "usage_limit_reach"}})
+
+
+@pytest.mark.proves("SIM-scenario-file")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "open: true\nroutes:\n  token: [server_error, null]\n",
+        '{"open": true, "routes": {"token": ["server_error", null]}}',
+    ],
+    ids=["yaml", "json"],
+)
+def test_a_file_is_yaml_or_json(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "scenario"
+    path.write_text(text)
+    expected = Scenario.parse({"open": True, "routes": {"token": {"queue": ["server_error", None]}}})
+    assert Scenario.load(path) == expected
+
+
+def test_a_file_that_is_neither_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "scenario"
+    path.write_text("a: [")
+    with pytest.raises(ScenarioError):
+        Scenario.load(path)
+
+
+def test_a_single_step_is_a_script() -> None:
+    assert Script.parse({"text": "x", "phase": "commentary", "crlf": True}) == Script(
+        steps=[{"text": "x", "phase": "commentary"}], crlf=True
+    )
+
+
+@pytest.mark.proves("SIM-steering")
+async def test_the_header_goes_before_the_tests_queue_and_that_before_the_scenario(
+    sim: Simulator, client: httpx2.AsyncClient, login: dict[str, Any]
+) -> None:
+    sim.scenario = Scenario.parse(
+        {
+            "scripts": {"named": {"text": "named"}},
+            "routes": {"codex.responses": {"queue": [{"text": "first"}, None], "default": {"text": "default"}}},
+        }
+    )
+    sim.queue("codex.responses", {"text": "queued"})
+
+    async def said(**headers: str) -> str:
+        return text_of((await client.post(CODEX, json=turn(), headers=headers_of(login, **headers))).content)
+
+    assert sim.leftover == {"codex.responses": 3}
+    heard = [await said(x_simulate="named"), *[await said() for _ in range(5)], await said(x_simulate='{"text":"j"}')]
+    assert heard == ["named", "queued", "first", "(simulated) You said: Hello", "default", "default", "j"]
+    assert sim.leftover == {}
+    sim.scenario = sim.scenario
+    assert await said() == "first"
+
+
+async def test_a_script_builds_on_the_one_it_uses(sim: Simulator, client: httpx2.AsyncClient) -> None:
+    sim.queue("openai.chat", {"use": "retry_after", "headers": {"x-more": "1"}})
+    body = {"model": "gpt-5.5", "messages": [{"role": "user", "content": "x"}]}
+    answer = await client.post("/v1/chat/completions", json=body, headers=KEY)
+    assert (answer.status_code, answer.headers["retry-after"], answer.headers["x-more"]) == (429, "2", "1")
+
+
+@pytest.mark.parametrize("steering", ["no_such_script", "{broken", '{"stauts": 1}'])
+async def test_steering_that_cannot_be_read_is_a_400(client: httpx2.AsyncClient, steering: str) -> None:
+    answer = await client.get("/v1/models", headers={**KEY, "x-simulate": steering})
+    assert (answer.status_code, answer.json()["error"]["type"]) == (400, "simulator_error")
+
+
+def test_queueing_for_an_unknown_route_is_an_error(sim: Simulator) -> None:
+    with pytest.raises(ScenarioError):
+        sim.queue("codex.response", "cut")

@@ -1,0 +1,62 @@
+"""The helper that runs ASGI apps on sockets for all tests, and the simulator's own server."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from gateway.simulator import Simulator
+from tests.serving import serving
+from tests.simulator.asking import CODEX, KEY, headers_of, turn
+
+
+async def test_several_apps_are_served_at_once_each_at_its_own_address() -> None:
+    first, second = Simulator(), Simulator()
+    async with serving(first) as one, serving(second) as two, httpx2.AsyncClient() as client:
+        await client.get(f"{one}/v1/models", headers=KEY)
+        await client.get(f"{two}/codex/device")
+    assert [[call.path for call in sim.log] for sim in (first, second)] == [["/v1/models"], ["/codex/device"]]
+
+
+async def test_leaving_ends_a_request_that_never_would() -> None:
+    sim = Simulator()
+    sim.queue("codex.responses", "stall")
+    async with httpx2.AsyncClient() as client:
+        async with serving(sim) as url:
+            request = client.build_request("POST", url + CODEX, json=turn(), headers=headers_of(sim.issue_tokens()))
+            answer = await client.send(request, stream=True)
+        await answer.aclose()
+    assert sim.log[0].closed_early
+
+
+async def test_an_app_that_fails_to_start_is_an_error() -> None:
+    async def broken(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.failed", "message": "no"})
+
+    with pytest.raises(RuntimeError):
+        async with serving(broken):
+            pass
+
+
+@pytest.mark.proves("SIM-serve")
+def test_serve_prints_one_line_with_its_address_and_how_to_use_it(tmp_path: Path) -> None:
+    scenario = tmp_path / "scenario.yaml"
+    scenario.write_text("api_keys: [sk-mine]\n")
+    command = f"from gateway.simulator import serve; serve('127.0.0.1:0', {str(scenario)!r})"
+    with subprocess.Popen([sys.executable, "-c", command], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        url = line.split("base_url ")[1].split(",")[0]
+        answer = httpx2.get(f"{url}/models", headers={"authorization": "Bearer sk-mine"})
+        os.kill(process.pid, signal.SIGINT)
+        process.communicate()
+    assert (answer.status_code, answer.headers["x-simulated"]) == (200, "true")
+    assert url.removesuffix("/v1") + "/backend-api/codex" in line
