@@ -134,6 +134,7 @@ class ResponseJudge:
         self.error: Any = None
         self.response: Response | None = None
         self.status: str | None = None
+        self.code: str | None = None
         self._id: str | None = None
         self._items: list[Json] = []
         self._done: dict[int, Json] = {}
@@ -162,7 +163,7 @@ class ResponseJudge:
             if variant is None:
                 self.found.append(f"{where}: an event type the SDK does not know")
                 continue
-            event = typed(variant, document, where, self.found)
+            event = typed(variant, _with_known_code(document), where, self.found)
             self._one(document, event, where)
         if self.status is None:
             self.found.append("no terminal event")
@@ -191,6 +192,7 @@ class ResponseJudge:
             return
         self.status = status
         self.response = event.response if event is not None else None
+        self.code = (response.get("error") or {}).get("code")
         if response.get("status") != status:
             self.found.append(f"{where}: status {response.get('status')!r}")
         if kind == "response.completed" and not response.get("usage"):
@@ -252,6 +254,14 @@ class ResponseJudge:
         for part in streamed:
             if item["type"] in ("message", "reasoning") and part not in self._closed:
                 self.found.append(f"{where}: part {part} is still open")
+
+
+def _with_known_code(document: Json) -> Json:
+    """The event with an error code that the SDK lists: its list is closed, the codes of the real service are not."""
+    response = document.get("response") or {}
+    if not isinstance(response.get("error"), dict) or not isinstance(response["error"].get("code"), str):
+        return document
+    return {**document, "response": {**response, "error": {**response["error"], "code": "server_error"}}}
 
 
 _WITHOUT_PARTS = (

@@ -130,7 +130,7 @@ def test_streams_that_fail_are_told_from_those_that_end() -> None:
     error = {"error": {"message": "m", "type": "t", "param": None, "code": "c"}}
     assert check_failed_chat_stream(chat_sse([*chunks()[:2], error, "[DONE]"])).code == "c"
     failed = [*events()[:4], {"type": "response.failed", "response": response("failed")}]
-    assert check_failed_response_stream(response_sse(failed)).status == "failed"
+    assert check_failed_response_stream(response_sse(failed)) == "server_error"
     for check, stream in (
         (check_failed_chat_stream, chat_sse(chunks())),
         (check_failed_response_stream, response_sse(events())),

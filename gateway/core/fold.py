@@ -35,11 +35,12 @@ _WAITING = frozenset(
 class Draft:
     """An item while it is being told: the item itself, its parts, and the pieces of text that belong into them."""
 
-    __slots__ = ("done", "item", "parts", "pieces")
+    __slots__ = ("done", "item", "parts", "pieces", "settled")
 
     def __init__(self, item: Json) -> None:
         self.item = item
         self.done = False
+        self.settled = False
         self.parts: dict[_Place, Json] = {}
         self.pieces: dict[_Place, list[str]] = {}
 
@@ -89,6 +90,7 @@ class Fold:
         self._waiting: list[Frame] = []
         self._waiting_bytes = 0
         self._text_bytes = 0
+        self._overflowed = False
         self._open = 0
         self._output: list[Any] | None = None
 
@@ -102,30 +104,35 @@ class Fold:
             if event is None:
                 continue
             if event.kind in _WAITING:
-                self.keep(frame)
+                self.keep(frame, len(frame.raw))
             elif (read := self._READ.get(event.kind)) is not None:
                 read(self, parsed(frame))
 
-    def keep(self, frame: Frame) -> None:
-        """Keep a frame of an open item, unread.
+    def keep(self, frame: Frame, size: int) -> None:
+        """Keep a frame of an open item, unread; `size` is that of its bytes.
 
         Raises UpstreamError as `feed` does.
         """
         self._waiting.append(frame)
-        self._waiting_bytes += len(frame.raw)
+        self._waiting_bytes += size
         if self._waiting_bytes > self._limit:
             self.read()
-            if self._text_bytes > self._limit:
+            if self._text_bytes > self._limit and not self._overflowed:
+                self._overflowed = True  # told once: the items must still be closed
                 raise UpstreamError(f"The upstream sent more than {self._limit} bytes in items that it did not finish.")
 
     def settle(self, index: int, item: Json) -> Json:
-        """A done item completed from what was streamed, where the item itself is empty (translation §4.2)."""
-        if not _has_gaps(item):
-            return item
-        self.read()
+        """A done item completed from what was streamed, where the item itself is empty (translation §4.2).
+
+        Whoever asks sends the answer on: its done event is then believed as it is.
+        """
         draft = self._drafts.get(index)
         if draft is None:
             return item
+        draft.settled = True
+        if not _has_gaps(item):
+            return item
+        self.read()
         told, draft.item = draft.item, item
         built = draft.build()
         draft.item = told
@@ -145,6 +152,7 @@ class Fold:
 
     def items(self) -> list[Json]:
         """All items in the order of their output index."""
+        self.read()
         return [self.item(index) for index in sorted(self._drafts)]
 
     def base(self) -> Json:
@@ -185,7 +193,7 @@ class Fold:
             draft = self._drafts[index] = Draft(item)
             self._open += 1
         if not draft.done:
-            draft.item = self.settle(index, item)
+            draft.item = item if draft.settled else self.settle(index, item)
             draft.done = True
             self._open -= 1
         draft.parts, draft.pieces = {}, {}

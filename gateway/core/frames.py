@@ -23,16 +23,29 @@ class Frame:
     with `Frame.of`; `data` is shared, never edited in place.
     """
 
-    __slots__ = ("_data", "_event", "_payload", "_raw", "_type", "_typed")
+    __slots__ = ("_data", "_event", "_payload", "_raw", "_start", "_type", "_typed")
 
     def __init__(self, raw: bytes, payload: bytes, event: str) -> None:
         """`payload`: the `data:` lines joined by LF. `event`: the `event:` name, "" when there was none."""
         self._raw: bytes | None = raw
         self._payload: bytes | None = payload
+        self._start = 0
         self._event = event
         self._type: str | None = None
         self._typed = False
         self._data: Json | None = None
+
+    @classmethod
+    def known(cls, raw: bytes, start: int, event: str) -> Frame:
+        """A frame whose data begins at `start` of its bytes, in one line, and with its type, which is `event`."""
+        frame = cls.__new__(cls)
+        frame._raw = raw
+        frame._payload = None
+        frame._start = start
+        frame._event = frame._type = event
+        frame._typed = True
+        frame._data = None
+        return frame
 
     @classmethod
     def of(cls, data: Json) -> Frame:
@@ -66,7 +79,7 @@ class Frame:
         Raises ValueError when the payload is not a JSON object.
         """
         if self._data is None:
-            value = json.loads(self._payload or b"")
+            value = json.loads(self.payload)
             if not isinstance(value, dict):
                 raise ValueError("an event must be a JSON object")
             self._data = value
@@ -83,11 +96,11 @@ class Frame:
     def payload(self) -> bytes:
         """The bytes after `data:`."""
         if self._payload is None:
-            self._payload = json.dumps(self._data)
+            self._payload = json.dumps(self._data) if self._raw is None else self._raw[self._start : -2]
         return self._payload
 
     def _find_type(self) -> str:
-        payload = self._payload or b""
+        payload = self.payload
         if payload == b"[DONE]":
             return DONE
         found = _leading_type(payload)

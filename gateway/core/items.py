@@ -64,6 +64,8 @@ def finished(item: Json, status: str = "completed") -> Json:
         changes = {"role": item.get("role") or "assistant", "content": _complete_parts(item.get("content"))}
     elif kind == "reasoning":
         changes = {"summary": _complete_parts(item.get("summary"))}
+        if isinstance(item.get("content"), list):
+            changes["content"] = _complete_parts(item["content"])
     elif kind in NAMED_CALLS and field is not None:
         changes = {name: item.get(name) if isinstance(item.get(name), str) else "" for name in ("name", field.field)}
     told = item.get("status")
@@ -75,9 +77,10 @@ def finished(item: Json, status: str = "completed") -> Json:
 
 def changed(document: Json, changes: Json) -> Json:
     """A copy with these changes; the same object when they change nothing."""
-    if all(name in document and document[name] == value for name, value in changes.items()):
-        return document
-    return {**document, **changes}
+    for name, value in changes.items():
+        if name not in document or document[name] != value:
+            return {**document, **changes}
+    return document
 
 
 def empty_part(channel: Channel) -> Json:

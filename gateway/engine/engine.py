@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from gateway.core import json
@@ -87,8 +87,19 @@ class Engine:
             self._record(turn)
 
     async def models(self) -> list[Model]:
-        """Current models of the upstream, hidden ones included."""
-        return await self._upstream.models()
+        """Current models of the upstream, hidden ones included, and the operator's aliases."""
+        models = await self._upstream.models()
+        taken = {model.id for model in models}
+        return [*models, *(Model(alias, owned_by="codex-gateway") for alias in self._aliases if alias not in taken)]
+
+    async def model(self, name: str) -> Model | None:
+        """One model by any name a request may give it: its own, an alias, or one with an effort behind it."""
+        models = await self.models()
+        slug, _ = resolve(name, models, {})
+        found = next((model for model in models if model.id == slug), None)
+        if found is None or slug == name:
+            return found
+        return replace(found, id=name, document=found.document and {**found.document, "id": name})
 
     async def check(self) -> None:
         """Raises a GatewayError when turns cannot be run now."""

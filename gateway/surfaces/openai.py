@@ -62,21 +62,16 @@ class ModelsEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["state"]["facts"]["surface"] = "models"
-        models = await self._engine.models()
         name = scope.get("path_params", {}).get("model")
         if name is None:
-            document: Json = {"object": "list", "data": [_row(model) for model in models if not model.hidden]}
-        else:
-            document = _row(_named(name, models))
-        await _send_json(send, document)
-
-
-def _named(name: str, models: list[Model]) -> Model:
-    for model in models:
-        if model.id == name:
-            return model
-    known = ", ".join(model.id for model in models if not model.hidden)
-    raise ModelNotFound(f"The model {name!r} does not exist here. Current models: {known}.", param="model")
+            shown = [_row(model) for model in await self._engine.models() if not model.hidden]
+            await _send_json(send, {"object": "list", "data": shown})
+            return
+        model = await self._engine.model(name)
+        if model is None:
+            known = ", ".join(model.id for model in await self._engine.models() if not model.hidden)
+            raise ModelNotFound(f"The model {name!r} does not exist here. Current models: {known}.", param="model")
+        await _send_json(send, _row(model))
 
 
 def _row(model: Model) -> Json:

@@ -22,7 +22,7 @@ class SimulatedLogin:
     async def credentials(self) -> SimulatedLogin:
         return self
 
-    async def recover(self, rejected_access_token: str) -> SimulatedLogin:  # noqa: ARG002 - there is no other
+    async def recover(self, rejected_access_token: str) -> SimulatedLogin:
         return self
 
 

@@ -6,10 +6,17 @@ Works on bytes: lines end at LF, CRLF or CR only. Text decoders that also split 
 from __future__ import annotations
 
 from gateway.core import json
+from gateway.core.events import EVENTS
 from gateway.core.frames import Frame
 from gateway.errors import UpstreamError
 
 _BOM = b"\xef\xbb\xbf"
+
+_KNOWN = {
+    f"event: {name}".encode(): (name, f'\ndata: {{"type":"{name}"'.encode())
+    for name in (*EVENTS, "codex.rate_limits", "keepalive")
+}
+"""First lines of events we know → the event's name, and how the rest begins when the data says the same."""
 
 
 class SSEReader:
@@ -117,11 +124,11 @@ def _is_whole(payload: bytes) -> bool:
 
 def _frame(block: bytes) -> Frame | None:
     """A block in LF form, without its closing blank line; None when it carries no data."""
-    if block.startswith(b"event: "):
-        # Almost every event there is: a name, then one line of data.
-        name, _, data = block.partition(b"\n")
-        if data.startswith(b"data: ") and b"\n" not in data and len(data) > 6:
-            return Frame(block + b"\n\n", data[6:], name[7:].decode("utf-8", "replace"))
+    end = block.find(b"\n")
+    known = _KNOWN.get(block[:end])
+    # Almost every event there is: a name, then one line of data that begins with the same name.
+    if known is not None and block.startswith(known[1], end) and block.find(b"\n", end + 1) < 0:
+        return Frame.known(block + b"\n\n", end + 7, known[0])
     return _general_frame(block)
 
 

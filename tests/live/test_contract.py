@@ -52,7 +52,7 @@ async def test_a_request_without_an_id_gets_one(stack: Stack, path: str) -> None
 
 @pytest.mark.parametrize("sent", ["x" * 129, "tab\there", "ü"], ids=["long", "control", "wide"])
 async def test_an_id_that_is_not_sane_is_replaced(stack: Stack, sent: str) -> None:
-    answer = await stack.http.get("/healthz", headers=[("x-request-id", sent.encode())])
+    answer = await stack.http.get("/healthz", headers=[(b"x-request-id", sent.encode())])
     assert answer.headers["x-request-id"] not in (sent, "") and answer.headers["x-request-id"].isascii()
 
 

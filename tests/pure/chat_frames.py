@@ -1,16 +1,20 @@
-"""Builders for chat tests: requests, finished items, and the stream that a repaired upstream would tell them in."""
+"""Builders for chat tests: requests, finished items, the events of their stream, and what the client reads of them."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 from gateway.core.frames import Frame
 from gateway.dialects import Choices
 from gateway.dialects.chat import DIALECT, ChatExchange
+from tests.pure.chat_invariants import Folded, fold
 
 Json = dict[str, Any]
 
+CITED: Json = {"type": "url_citation", "start_index": 0, "end_index": 2, "url": "https://x", "title": "X"}
+ARGUMENTS = "function_call_arguments"
 USER: Json = {"role": "user", "content": "hi"}
 TOOL: Json = {"type": "function", "function": {"name": "get", "parameters": {"type": "object", "properties": {}}}}
 USAGE: Json = {
@@ -24,7 +28,7 @@ CHAT_USAGE: Json = {
     "prompt_tokens": 9,
     "completion_tokens": 20,
     "total_tokens": 29,
-    "prompt_tokens_details": {"cached_tokens": 2, "audio_tokens": 0},
+    "prompt_tokens_details": {"cached_tokens": 2, "cache_write_tokens": 0, "audio_tokens": 0},
     "completion_tokens_details": {
         "reasoning_tokens": 4,
         "audio_tokens": 0,
@@ -104,12 +108,8 @@ def events_of(final: Json, size: int = 3, *, empty_output: bool = False) -> list
 
 def item_events(index: int, item: Json, size: int = 3) -> list[Json]:
     here = {"output_index": index, "item_id": item.get("id")}
-    bare = {
-        **item,
-        **{key: [] if key != "arguments" else "" for key in ("content", "summary", "arguments") if key in item},
-    }
-    if "input" in item:
-        bare["input"] = ""
+    empty: Json = {"content": [], "summary": [], "arguments": "", "input": ""}
+    bare = {**item, **{key: nothing for key, nothing in empty.items() if key in item}}
     told: list[Json] = [{"type": "response.output_item.added", "output_index": index, "item": bare}]
     for position, part in enumerate(item.get("summary") or []):
         where = {**here, "summary_index": position}
@@ -145,3 +145,44 @@ def _text_events(name: str, where: Json, key: str, text: str, size: int) -> list
 def stream(asked: ChatExchange, events: Sequence[Json]) -> str:
     """What the client reads for these events."""
     return asked.stream_encoder(5).feed(frames(events)).decode()
+
+
+def asking(choices: Choices | None = None, /, **fields: Any) -> ChatExchange:
+    return exchange(choices, stream=True, **fields)
+
+
+def told(*events: Json, asked: ChatExchange | None = None, usage_asked: bool = False) -> Folded:
+    return fold(stream(asked or asking(), events), usage_asked=usage_asked)
+
+
+def delta(index: int, text: str, kind: str = "output_text", **more: Any) -> Json:
+    return {"type": f"response.{kind}.delta", "output_index": index, "content_index": 0, "delta": text, **more}
+
+
+def added(index: int, item: Json) -> Json:
+    return {"type": "response.output_item.added", "output_index": index, "item": item}
+
+
+def done(index: int, item: Json) -> Json:
+    return {"type": "response.output_item.done", "output_index": index, "item": item}
+
+
+def function_call(name: str, arguments: str, call_id: str = "call_a") -> Json:
+    return {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}}
+
+
+def answer(*output: Json, asked: ChatExchange | None = None, **more: Any) -> Json:
+    document: Json = json.loads((asked or exchange()).encode_response(response(*output, **more)))
+    return document
+
+
+def said(*output: Json, asked: ChatExchange | None = None, **more: Any) -> Json:
+    found: Json = answer(*output, asked=asked, **more)["choices"][0]["message"]
+    return found
+
+
+def cut(reason: str | None) -> Json:
+    return {"status": "incomplete", "incomplete_details": {"reason": reason}}
+
+
+START = created(response())

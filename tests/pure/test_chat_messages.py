@@ -40,7 +40,7 @@ def test_roles_and_places_are_kept_also_for_a_late_system_message() -> None:
 @pytest.mark.proves("CASE-29", "CASE-42")
 def test_only_what_the_inner_form_knows_is_emitted() -> None:
     """What litellm and the SDKs echo: unknown keys inside messages are tolerated and stay behind."""
-    echoed = {
+    echoed: Json = {
         "role": "assistant",
         "content": "ok",
         "refusal": None,

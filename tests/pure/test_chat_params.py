@@ -111,7 +111,8 @@ def test_an_inner_field_has_the_client_s_name(sent: Json, inner: str | None, cli
 def test_a_refusal_in_the_history_counts_after_its_parts() -> None:
     assert exchange(messages=HISTORY).client_param("input[2].content[1]") == "messages[2].refusal"
     lone = [HISTORY[0], {"role": "assistant", "content": "a", "refusal": "no"}]
-    assert exchange(messages=lone).client_param("input[1].content[1]") == "messages[1].content"
+    assert exchange(messages=lone).client_param("input[1].content[1]") == "messages[1].refusal"
+    assert exchange(messages=lone).client_param("input[1].content[0]") == "messages[1].content"
 
 
 def test_an_inner_body_keeps_its_own_names() -> None:

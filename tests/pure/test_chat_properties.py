@@ -30,22 +30,28 @@ from tests.pure.chat_invariants import fold
 
 Json = dict[str, Any]
 
+
+def words(text: str) -> st.SearchStrategy[str]:
+    """One of the words of a text."""
+    return st.sampled_from(text.split())
+
+
 TEXT = st.text(alphabet="ab#\n é🌍\u2028", max_size=12)
 LEAVES = st.none() | st.booleans() | st.integers(-5, 5000) | st.floats(allow_nan=False, allow_infinity=False) | TEXT
 ANYTHING = st.recursive(
     LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3), max_leaves=8
 )
-KEYS = st.sampled_from(
+KEYS = words(
     """model messages input instructions include text stream stream_options store metadata max_tokens temperature n stop
     reasoning_effort verbosity response_format tools functions tool_choice function_call parallel_tool_calls thinking
     web_search_options logprobs top_logprobs modalities user reasoning role content tool_calls tool_call_id name type
     function custom id arguments image_url url file file_data input_audio json_schema schema strict allowed_tools mode
-    refusal audio annotations call_id output format grammar parameters top_k""".split()
+    refusal audio annotations call_id output format grammar parameters top_k"""
 )
-WORDS = st.sampled_from(
+WORDS = words(
     """m user assistant tool system developer function custom text image_url file input_audio json_schema json_object
     auto none required get allowed_tools web_search namespace message function_call function_call_output reasoning
-    item_reference commentary input_text refusal""".split()
+    item_reference commentary input_text refusal"""
 )
 SHAPED = st.recursive(
     LEAVES | WORDS,
@@ -141,13 +147,15 @@ CITATION = st.builds(
 PARTS = st.builds(
     lambda text, notes: text_part(text, annotations=notes), TEXT, st.lists(CITATION, max_size=2)
 ) | st.builds(lambda text: {"type": "refusal", "refusal": text}, TEXT)
+PHASES = st.sampled_from([None, "commentary", "final_answer"])
+THOUGHTS = st.sampled_from(["summary", "content"])
 ITEMS = (
-    st.builds(lambda parts, phase: message(*parts, phase=phase), st.lists(PARTS, max_size=2), st.sampled_from([None, "commentary", "final_answer"]))
-    | st.builds(lambda texts, kind: reasoning(*texts, kind=kind), st.lists(TEXT, max_size=2), st.sampled_from(["summary", "content"]))
+    st.builds(lambda parts, phase: message(*parts, phase=phase), st.lists(PARTS, max_size=2), PHASES)
+    | st.builds(lambda texts, kind: reasoning(*texts, kind=kind), st.lists(TEXT, max_size=2), THOUGHTS)
     | st.builds(lambda arguments: call(arguments=arguments), st.sampled_from(["", "{}", '{"k":"é"}']))
     | st.builds(lambda text: custom_call(text=text), TEXT)
     | st.just({"id": "ws_1", "type": "web_search_call"})
-)  # fmt: skip
+)
 ENDS = st.sampled_from([{}, {"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}}])
 ASKED = st.sampled_from(
     [
@@ -218,17 +226,17 @@ def test_how_frames_are_read_together_changes_nothing(output: list[Json], data: 
     assert b"".join(encoder.feed(frames(piece)) for piece in pieces).decode() == stream(exchange(stream=True), events)
 
 
-NOISE = st.dictionaries(
-    st.sampled_from("output_index content_index summary_index item_id item part delta text refusal arguments input response annotation error".split()),
-    SHAPED,
-    max_size=5,
-)  # fmt: skip
-KINDS = st.sampled_from(
+FIELDS = words(
+    """output_index content_index summary_index item_id item part delta text refusal arguments input response
+    annotation error logprobs"""
+)
+NOISE = st.dictionaries(FIELDS, SHAPED, max_size=5)
+KINDS = words(
     """response.created response.output_item.added response.output_item.done response.content_part.done
     response.output_text.delta response.output_text.done response.refusal.delta response.refusal.done
     response.reasoning_text.delta response.reasoning_summary_part.done response.function_call_arguments.delta
     response.function_call_arguments.done response.custom_tool_call_input.delta response.output_text.annotation.added
-    response.failed error""".split()
+    response.failed error"""
 )
 
 
@@ -237,7 +245,8 @@ KINDS = st.sampled_from(
 @given(st.lists(st.tuples(KINDS, NOISE), max_size=6))
 def test_any_events_give_a_legal_stream(noise: list[tuple[str, Json]]) -> None:
     events = [{**fields, "type": kind} for kind, fields in noise]
-    end = {"type": "response.completed", "response": {"id": "resp_1", "status": "completed"}}
+    item = {"type": ["message"], "content": [{"type": []}]}
+    end = {"type": "response.completed", "response": {"id": "resp_1", "status": "completed", "output": [item, 5]}}
     told = exchange(stream=True, logprobs=True).stream_encoder(5).feed(frames([*events, end]))
     fold(told.decode())
 
@@ -245,7 +254,7 @@ def test_any_events_give_a_legal_stream(noise: list[tuple[str, Json]]) -> None:
 def test_the_history_of_a_real_agent_keeps_its_order() -> None:
     asked = {"role": "assistant", "tool_calls": [{"id": "c1", "function": {"name": "get", "arguments": "{}"}}]}
     result = {"role": "tool", "tool_call_id": "c1", "content": "ok"}
-    turn = [{"role": "user", "content": "hi"}, asked, result, {"role": "assistant", "content": "done"}]
+    turn: list[Json] = [{"role": "user", "content": "hi"}, asked, result, {"role": "assistant", "content": "done"}]
     assert [item.get("role", item["type"]) for item in items_of(*turn, *turn)] == [
         "user",
         "function_call",

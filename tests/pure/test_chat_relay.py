@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.core.frames import Frame
+from gateway.dialects.chat import DIALECT
 from gateway.dialects.chat.relay import ChatRelay, prepare
 from gateway.errors import StreamTruncated
 from tests.pure.chat_invariants import payloads
@@ -125,6 +126,33 @@ def test_a_body_is_edited_only_where_it_must_be(document: Json, model: str | Non
     made = prepare(document, model=model, ask_usage=True)
     assert made == (None if edited is None else {**document, **edited})
     assert repr(document) == before
+
+
+@pytest.mark.proves("CHAT-relay-prepare", "CASE-79")
+@pytest.mark.parametrize(
+    ("fields", "edited", "shown"),
+    [
+        ({}, None, True),
+        ({"stream": True}, {"stream_options": {"include_usage": True}}, False),
+        ({"stream": True, "stream_options": {"include_usage": True}}, None, True),
+    ],
+    ids=["json", "stream", "usage"],
+)
+def test_a_chat_body_goes_to_a_chat_server_as_it_is(fields: Json, edited: Json | None, shown: bool) -> None:
+    document = {"model": "a", "messages": [{"role": "user", "content": "hi"}], "vendor": 1, **fields}
+    relayed = DIALECT.relay(document, None)
+    assert relayed is not None
+    assert relayed.body == (None if edited is None else {**document, **edited})
+    assert relayed.relay is not None
+    seen = relayed.relay.feed([sent(USAGE)])
+    assert bool(seen) == (shown and "stream" in fields)
+
+
+@pytest.mark.parametrize(
+    "document", [{"model": "a", "input": "hi"}, {"messages": []}, {"model": 5, "messages": []}], ids=str
+)
+def test_a_body_that_is_no_chat_request_is_translated_or_refused(document: Json) -> None:
+    assert DIALECT.relay(document, None) is None
 
 
 def test_usage_is_asked_for_only_when_the_gateway_wants_it() -> None:

@@ -11,38 +11,27 @@ from gateway.dialects import Choices
 from gateway.dialects.chat import ChatExchange
 from tests.pure.chat_frames import (
     CHAT_USAGE,
+    CITED,
     USAGE,
+    answer,
     call,
     custom_call,
+    cut,
     exchange,
     message,
     reasoning,
     response,
+    said,
     text_part,
 )
 
 Json = dict[str, Any]
 JSON_FORMAT = {"type": "json_object"}
-CITED = {"type": "url_citation", "start_index": 0, "end_index": 2, "url": "https://x", "title": "X"}
-
-
-def answer(*output: Json, asked: ChatExchange | None = None, **more: Any) -> Json:
-    document: Json = json.loads((asked or exchange()).encode_response(response(*output, **more)))
-    return document
-
-
-def said(*output: Json, asked: ChatExchange | None = None, **more: Any) -> Json:
-    found: Json = answer(*output, asked=asked, **more)["choices"][0]["message"]
-    return found
 
 
 def finish(*output: Json, asked: ChatExchange | None = None, **more: Any) -> str:
     reason: str = answer(*output, asked=asked, **more)["choices"][0]["finish_reason"]
     return reason
-
-
-def cut(reason: str | None) -> Json:
-    return {"status": "incomplete", "incomplete_details": {"reason": reason}}
 
 
 @pytest.mark.proves("CHAT-completion", "CASE-64")
@@ -258,7 +247,7 @@ def test_unknown_usage_is_left_out(usage: Any) -> None:
         ),
         (
             {"input_tokens_details": None, "output_tokens_details": None, "total_tokens": None},
-            {"cached_tokens": 0},
+            {"cached_tokens": 0, "cache_write_tokens": 0},
             0,
         ),
     ],
@@ -334,56 +323,6 @@ def test_logprobs_come_when_asked_with_the_bytes_that_chat_promises() -> None:
     }
     assert answer(spoken)["choices"][0]["logprobs"] is None
     assert answer(message("Hi"), asked=exchange(logprobs=True))["choices"][0]["logprobs"] is None
-
-
-@pytest.mark.proves("CASE-23", "CHAT-stop")
-@pytest.mark.parametrize(
-    ("stop", "text", "shown"),
-    [
-        ("###", "one###two", "one"),
-        (["b", "a"], "xxab", "xx"),
-        (["abc", "b"], "abc", "a"),
-        (["###"], "one##", "one##"),
-        (["", "##"], "#", "#"),
-        ("x", "x", ""),
-    ],
-    ids=repr,
-)
-def test_text_ends_before_the_first_stop_string(stop: Any, text: str, shown: str) -> None:
-    made = answer(message(text), call(), asked=exchange(stop=stop))
-    assert "stop" not in exchange(stop=stop).request.body
-    assert made["choices"][0]["message"]["content"] == shown
-    hit = shown != text
-    assert made["choices"][0]["finish_reason"] == ("stop" if hit else "tool_calls")
-
-
-def test_a_stop_string_is_looked_for_in_visible_text_only() -> None:
-    output = (reasoning("a###b"), message("Hi"), call(arguments='{"a":"###"}'))
-    made = said(*output, asked=exchange(stop="###"))
-    assert (made["content"], made["reasoning_content"]) == ("Hi", "a###b")
-    assert made["tool_calls"][0]["function"]["arguments"] == '{"a":"###"}'
-
-
-def test_the_blank_line_between_messages_is_no_stop_string() -> None:
-    assert said(message("a"), message("b", index=1), asked=exchange(stop="\n\n"))["content"] == "a\n\nb"
-
-
-def test_a_stop_string_cuts_a_cut_answer_to_a_normal_end_and_drops_its_sources() -> None:
-    spoken = message(text_part("ab###cd", annotations=[CITED]))
-    made = answer(spoken, asked=exchange(stop="###"), **cut("max_output_tokens"))["choices"][0]
-    assert (made["finish_reason"], made["message"]["annotations"]) == ("stop", [])
-
-
-def test_logprobs_end_with_the_visible_text() -> None:
-    tokens = [{"token": token, "logprob": 0.0} for token in ("a", "b#", "##", "c")]
-    asked = exchange(stop="###", logprobs=True)
-    made = answer(message(text_part("ab###c", logprobs=tokens)), asked=asked)["choices"][0]
-    assert made["message"]["content"] == "ab"
-    assert [token["token"] for token in made["logprobs"]["content"]] == ["a"]
-    held = [{"token": "a", "logprob": 0.0}, {"token": "#", "logprob": 0.0}]
-    made = answer(message(text_part("a#", logprobs=held)), asked=asked)["choices"][0]
-    assert made["message"]["content"] == "a#"
-    assert [token["token"] for token in made["logprobs"]["content"]] == ["a", "#"]
 
 
 @pytest.mark.proves("CASE-90")

@@ -15,6 +15,10 @@ def test_half_a_surrogate_pair_survives_both_ways() -> None:
     assert json.dumps({"delta": "\ud83d"}) == b'{"delta":"\\ud83d"}'
 
 
+def test_numbers_beside_half_a_pair_are_read() -> None:
+    assert json.loads(b'["\\ud83d", 1.5]') == ["\ud83d", 1.5]
+
+
 def test_integers_beyond_64_bits_are_written() -> None:
     assert json.dumps({"n": 1 << 70}) == b'{"n":1180591620717411303424}'
 

@@ -9,11 +9,9 @@ from gateway.core.frames import Frame
 from gateway.core.items import changed, complete_part
 from gateway.core.repair.closing import address, part_added, rest_of_part, said_event
 from gateway.core.repair.items import ItemRepair
-from gateway.core.repair.tracks import MOST_PARTS, Part, Track, part_channel
+from gateway.core.repair.tracks import MOST_MISSING, Part, Track, part_channel
 
 Json = dict[str, Any]
-
-_ADDRESS = frozenset({"item_id", "output_index", "content_index", "summary_index"})
 
 
 class PartRepair(ItemRepair):
@@ -25,7 +23,7 @@ class PartRepair(ItemRepair):
         place = data.get(channel.position if channel else "content_index")
         if not isinstance(place, int):
             place = max(0, len(parts) - 1)
-        if not 0 <= place < (MOST_PARTS if channel else len(parts)):
+        if not 0 <= place < len(parts) + (MOST_MISSING if channel else 0):
             return None
         while channel is not None and len(parts) <= place:
             self._make(part_added(track, channel, len(parts)))
@@ -33,13 +31,12 @@ class PartRepair(ItemRepair):
         part = parts[place]
         return (part, place) if part.open and part.channel is channel else None
 
-    def _pass_on(self, frame: Frame, changes: Json) -> None:
-        """Send an event of an item under the item's own names."""
-        where = {name: value for name, value in changes.items() if name in _ADDRESS}
-        named = changed(frame.data, where)
-        if named is not frame.data:
+    def _pass_on(self, frame: Frame, where: Json, changes: Json | None = None) -> None:
+        """Send an event of an item under the item's own names (`where`), with other changes."""
+        data = changed(frame.data, where)
+        if data is not frame.data:
             self._soil()
-        self._pass(frame, changed(named, changes))
+        self._pass(frame, changed(data, changes) if changes else data)
 
     def _on_part_added(self, frame: Frame, event: Event) -> None:
         channel = part_channel(frame.data)
@@ -52,7 +49,7 @@ class PartRepair(ItemRepair):
         place = frame.data.get(name)
         if not isinstance(place, int):
             place = len(parts)
-        if not isinstance(part, dict) or not len(parts) <= place < MOST_PARTS:
+        if not isinstance(part, dict) or not len(parts) <= place < len(parts) + MOST_MISSING:
             self._drop(frame)
             return
         while len(parts) < place:
@@ -62,7 +59,7 @@ class PartRepair(ItemRepair):
         if channel is not None:
             part = complete_part(changed(part, {channel.field: ""}))
         where = {"item_id": track.id, "output_index": track.index, name: place}
-        self._pass_on(frame, {**where, "part": part})
+        self._pass_on(frame, where, {"part": part})
 
     def _on_text_delta(self, frame: Frame, event: Event) -> None:
         channel = _channel(event)
@@ -90,7 +87,7 @@ class PartRepair(ItemRepair):
         if text and not part.said:
             self._make(said_event(track, channel, place, text))
         part.said = part.told = True
-        self._pass_on(frame, {**address(track, channel, place), channel.field: text})
+        self._pass_on(frame, address(track, channel, place), {channel.field: text})
 
     def _on_part_done(self, frame: Frame, event: Event) -> None:
         channel = part_channel(frame.data)
@@ -112,7 +109,7 @@ class PartRepair(ItemRepair):
             whole = {**whole, channel.field: streamed}
         for data in rest_of_part(track, channel, place, whole):
             self._make(data)
-        self._pass_on(frame, {**address(track, channel, place), "part": complete_part(whole)})
+        self._pass_on(frame, address(track, channel, place), {"part": complete_part(whole)})
 
     def _on_annotation(self, frame: Frame, event: Event) -> None:
         channel = _channel(event)
@@ -148,7 +145,7 @@ class PartRepair(ItemRepair):
         if text and not track.said:
             self._make(said_event(track, channel, 0, text))
         track.said = track.told = True
-        self._pass_on(frame, {**address(track, channel, 0), channel.field: text})
+        self._pass_on(frame, address(track, channel, 0), {channel.field: text})
 
     def _full_text(self, frame: Frame, track: Track, channel: Channel, place: int) -> str:
         told = frame.data.get(channel.field)

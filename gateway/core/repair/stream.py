@@ -15,6 +15,7 @@ from gateway.core.items import changed
 from gateway.core.repair.outlet import data_of
 from gateway.core.repair.parts import PartRepair
 from gateway.core.repair.trust import State
+from gateway.core.response import REQUIRED
 from gateway.errors import GatewayError, StreamTruncated, UpstreamError
 
 Json = dict[str, Any]
@@ -50,14 +51,16 @@ class Repair(PartRepair):
     def feed(self, frames: Iterable[Frame]) -> list[Frame]:
         """The frames for the client; a failure of the upstream's stream is told in them, never raised."""
         out = self._out = []
+        keep = self.fold.keep
         for frame in frames:
             following = self._state.get(frame.type)
             try:
-                if following is None or not frame.raw.endswith(_WHOLE):
+                raw = frame.raw
+                if following is None or not raw.endswith(_WHOLE):
                     if self.terminal is None:
                         self._look_at(frame)
                 elif following is self._state or self._follow(frame, following):
-                    self.fold.keep(frame)
+                    keep(frame, len(raw))
                     self._next += 1
                     out.append(frame)
             except UpstreamError as error:
@@ -164,7 +167,7 @@ class Repair(PartRepair):
 
     def _on_terminal(self, frame: Frame, event: Event) -> None:
         self._distrust()
-        response = _object(frame.data, "response")
+        response = self._whole(frame.data.get("response"))
         status = response.get("status")
         if not isinstance(status, str) or status not in TERMINALS:
             status = frame.type.removeprefix("response.")
@@ -180,6 +183,13 @@ class Repair(PartRepair):
             shown = changed(shown, {"error": self._reason(shown, status)})
         self._pass(frame, changed(frame.data, {"type": TERMINALS[status], "response": shown}))
         self.terminal = self._out[-1]
+
+    def _whole(self, response: object) -> Json:
+        """The response of a terminal event; what a short one, or none at all, leaves out is as it was before."""
+        told = response if isinstance(response, dict) else {"usage": None}
+        if all(name in told for name in REQUIRED):
+            return told
+        return {**self.fold.base(), "status": None, **told}
 
     def _reason(self, response: Json, status: str) -> Json:
         """The error of a failed response; an `error` event that came before it goes out first."""

@@ -10,8 +10,8 @@ from gateway.core.items import kind_of
 
 Json = dict[str, Any]
 
-MOST_PARTS = 4096
-"""A part index beyond this is a broken server, not a message."""
+MOST_MISSING = 16
+"""So many parts before an announced one can be made up for; a larger gap is a broken server."""
 
 
 class Part:

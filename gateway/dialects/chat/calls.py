@@ -15,9 +15,16 @@ from gateway.dialects.chat.wishes import Wishes
 
 Json = dict[str, Any]
 
-KINDS = {"function_call": "function", "custom_tool_call": "custom"}
-"""Item types that are the client's to run. Calls that the server ran itself are no tool calls in chat."""
+_KINDS = {"function_call": "function", "custom_tool_call": "custom"}
 _TEXT = {"function": "arguments", "custom": "input"}
+
+
+def call_kind(item: Json) -> str | None:
+    """`function` or `custom` for a call that is the client's to run; None for anything else.
+
+    Calls that the server ran itself are no tool calls in chat.
+    """
+    return _KINDS.get(str(item.get("type")))
 
 
 def call_id_of(item: Json, answer_id: str, index: int) -> str:
@@ -26,9 +33,8 @@ def call_id_of(item: Json, answer_id: str, index: int) -> str:
     return call_id if isinstance(call_id, str) and call_id else f"call_{answer_id[-40:]}_{index}"
 
 
-def whole_call(item: Json, wishes: Wishes, answer_id: str, index: int) -> Json:
+def whole_call(item: Json, kind: str, wishes: Wishes, answer_id: str, index: int) -> Json:
     """A finished call item as an entry of `tool_calls`."""
-    kind = KINDS[item["type"]]
     text = item.get(_TEXT[kind])
     body = {"name": _name_of(item, wishes), _TEXT[kind]: text or ("{}" if kind == "function" else "")}
     return {"id": call_id_of(item, answer_id, index), "type": kind, kind: body}
@@ -92,9 +98,9 @@ class Calls:
         self._calls: dict[int, Call] = {}
         self._open: list[Call] = []
 
-    def begin(self, index: int, item: Json) -> None:
+    def begin(self, index: int, kind: str, item: Json) -> None:
         """A call item starts; some servers put its whole text here."""
-        call = self._find(index, KINDS[item["type"]])
+        call = self._find(index, kind)
         self._name(call, item)
         text = item.get(_TEXT[call.kind])
         if isinstance(text, str) and not call.taken:
@@ -115,9 +121,9 @@ class Calls:
             call.complete(full)
             self._pump()
 
-    def item(self, index: int, item: Json) -> None:
+    def item(self, index: int, kind: str, item: Json) -> None:
         """A finished call item."""
-        call = self._find(index, KINDS[item["type"]])
+        call = self._find(index, kind)
         if call.closed:
             return
         self._name(call, item)

@@ -141,10 +141,10 @@ class Prose:
         """A finished message or reasoning item."""
         if item.get("type") == "message":
             self.begin(index, item.get("phase"))
-            for position, part in _objects(item.get("content")):
+            for position, part in objects(item.get("content")):
                 self.part(index, position, part)
         elif item.get("type") == "reasoning" and not self.hidden:
-            texts = {"thought": _objects(item.get("content")), "summary": _objects(item.get("summary"))}
+            texts = {"thought": objects(item.get("content")), "summary": objects(item.get("summary"))}
             for kind, parts in texts.items():
                 for position, part in parts:
                     self.complete(index, kind, position, _text_of(part, "text"))
@@ -155,7 +155,7 @@ class Prose:
         kind = part.get("type")
         if kind == "output_text":
             self.complete(index, "text", position, _text_of(part, "text"), part.get("logprobs"))
-            for _, annotation in _objects(part.get("annotations")):
+            for _, annotation in objects(part.get("annotations")):
                 self.annotation(index, position, annotation)
         elif kind == "refusal":
             self.complete(index, "refusal", position, _text_of(part, "refusal"))
@@ -198,7 +198,7 @@ class Prose:
         return part
 
     def _tokens(self, logprobs: Any) -> list[Json] | None:
-        return [token for _, token in _objects(logprobs)] if self._logprobs else None
+        return [token for _, token in objects(logprobs)] if self._logprobs else None
 
     def _say(self, part: Part, text: str, logprobs: list[Json] | None = None) -> None:
         if part.index in self._asides:
@@ -285,7 +285,7 @@ def _shown_tokens(part: Part, text: str, logprobs: list[Json] | None) -> list[Js
     return shown or None
 
 
-def _objects(value: Any) -> list[tuple[int, Json]]:
+def objects(value: Any) -> list[tuple[int, Json]]:
     """The objects of a list with their positions."""
     return [(at, entry) for at, entry in enumerate(value) if isinstance(entry, dict)] if isinstance(value, list) else []
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from gateway.core.request import Request
 from gateway.dialects import Choices
-from gateway.dialects.chat.fields import missing, need_text, read_bool, read_object, read_text
-from gateway.dialects.chat.messages import History, read_inner_input, read_messages
+from gateway.dialects.chat.fields import need_text, read_bool, read_object, read_text
+from gateway.dialects.chat.messages import read_inner_input, read_messages
 from gateway.dialects.chat.names import Names
 from gateway.dialects.chat.options import Verdicts, read_options, read_reasoning, read_stop
 from gateway.dialects.chat.params import Params
@@ -70,18 +70,15 @@ def decode(document: Json, choices: Choices) -> Decoded:
     stream_options = read_object(document, "stream_options", "stream_options") or {}
     options = read_options(document, verdicts)
     reasoning, hidden = read_reasoning(document, inner=inner)
-
     body: Json = {"model": model, "input": history.items, "stream": stream, **options}
     if inner:
         body |= {name: document[name] for name in (*_INNER_ONLY, "instructions") if document.get(name) is not None}
     if reasoning:
         body["reasoning"] = reasoning
     _put_tools(body, document, box)
-    obfuscation = read_bool(stream_options, "include_obfuscation", "stream_options.include_obfuscation")
-    if stream:  # padding against eavesdroppers doubles the bytes, and chat clients never asked for it
-        body["stream_options"] = {"include_obfuscation": bool(obfuscation)}
-
-    structured = options.get("text", {}).get("format", {}).get("type") in ("json_object", "json_schema")
+    _put_obfuscation(body, stream_options)
+    form = options.get("text", {}).get("format", {})
+    structured = form.get("type") in ("json_object", "json_schema")
     wishes = Wishes(
         model=model,
         reasoning=_reasoning_mode(choices.reasoning, hidden=hidden, structured=structured),
@@ -97,7 +94,7 @@ def decode(document: Json, choices: Choices) -> Decoded:
     )
     extra = {name: value for name, value in document.items() if name not in _TRANSLATED}
     request = Request(body=body, stream=stream, dropped=verdicts.dropped, extra=extra)
-    return Decoded(request, wishes, _params(document, history, box))
+    return Decoded(request, wishes, Params(sent=document, origins=history.origins, places=box.places))
 
 
 def _refuse_inner_fields(document: Json, verdicts: Verdicts) -> None:
@@ -108,8 +105,6 @@ def _refuse_inner_fields(document: Json, verdicts: Verdicts) -> None:
             verdicts.refuse(UnsupportedParameter(message, param=name))
     if document.get("input") is not None:
         verdicts.refuse(UnsupportedParameter("Send messages or input, not both.", param="input"))
-    if document.get("messages") is None:
-        raise missing("messages", "a non-empty array")
 
 
 def _reasoning_mode(mode: Reasoning, *, hidden: bool, structured: bool) -> Reasoning:
@@ -117,6 +112,13 @@ def _reasoning_mode(mode: Reasoning, *, hidden: bool, structured: bool) -> Reaso
         return "hide"
     # Tags in front of the text would make JSON unreadable.
     return "reasoning_content" if mode == "think" and structured else mode
+
+
+def _put_obfuscation(body: Json, stream_options: Json) -> None:
+    """Padding against eavesdroppers doubles the bytes of a stream, and chat clients never asked for it."""
+    wanted = read_bool(stream_options, "include_obfuscation", "stream_options.include_obfuscation")
+    if body["stream"]:
+        body["stream_options"] = {"include_obfuscation": bool(wanted)}
 
 
 def _put_tools(body: Json, document: Json, box: Toolbox) -> None:
@@ -130,7 +132,3 @@ def _put_tools(body: Json, document: Json, box: Toolbox) -> None:
         parallel = False  # the old answer form has room for one call
     if parallel is not None and box.tools:
         body["parallel_tool_calls"] = parallel
-
-
-def _params(document: Json, history: History, box: Toolbox) -> Params:
-    return Params(sent=document, origins=history.origins, places=box.places)

@@ -6,9 +6,9 @@ import hashlib
 from typing import Any
 
 from gateway.core import json
-from gateway.dialects.chat.calls import KINDS, whole_call
+from gateway.dialects.chat.calls import call_kind, whole_call
 from gateway.dialects.chat.outcome import finish_reason
-from gateway.dialects.chat.prose import Prose
+from gateway.dialects.chat.prose import Prose, objects
 from gateway.dialects.chat.usage import chat_usage
 from gateway.dialects.chat.wishes import Wishes
 
@@ -59,10 +59,10 @@ def _message(response: Json, wishes: Wishes) -> tuple[Json, list[Json], bool]:
     prose = Prose(wishes, emit)
     calls: list[Json] = []
     answer_id = str(response.get("id") or "")
-    for index, item in enumerate(response.get("output") or []):
-        if item.get("type") in KINDS:
+    for index, item in objects(response.get("output")):
+        if kind := call_kind(item):
             prose.close_tag()
-            calls.append(whole_call(item, wishes, answer_id, index))
+            calls.append(whole_call(item, kind, wishes, answer_id, index))
         else:
             prose.item(index, item)
         if prose.stopped:
@@ -108,7 +108,8 @@ def service_tier(response: Json) -> str | None:
 def chat_logprobs(tokens: list[Json]) -> list[Json]:
     """Token logprobs with the `bytes` and `top_logprobs` that chat promises; stream deltas leave them out."""
     return [
-        {**_token(token), "top_logprobs": [_token(top) for top in token.get("top_logprobs") or []]} for token in tokens
+        {**_token(token), "top_logprobs": [_token(top) for _, top in objects(token.get("top_logprobs"))]}
+        for token in tokens
     ]
 
 

@@ -12,9 +12,9 @@ from typing import Any
 
 from gateway.core import json
 from gateway.core.frames import DONE, Frame
-from gateway.dialects.chat.calls import KINDS, Calls
-from gateway.dialects.chat.outcome import failure, finish_reason
-from gateway.dialects.chat.prose import Prose
+from gateway.dialects.chat.calls import Calls, call_kind
+from gateway.dialects.chat.outcome import error_object, finish_reason
+from gateway.dialects.chat.prose import Prose, objects
 from gateway.dialects.chat.response import chat_logprobs, completion_id, created_at, service_tier
 from gateway.dialects.chat.usage import chat_usage
 from gateway.dialects.chat.wishes import Wishes
@@ -65,7 +65,7 @@ class ChunkEncoder:
             else:
                 handle(self, data)
                 if self._prose.stopped and not self.finished:
-                    self._finish({"status": "completed"}, told=False)
+                    self._finish({"status": "completed"})
         return self._take()
 
     def fail(self, error: GatewayError) -> bytes:
@@ -120,8 +120,8 @@ class ChunkEncoder:
         self._prose.close_tag()
         self._put(delta)
 
-    def _finish(self, response: Json, *, told: bool) -> None:
-        """The last chunks. `told`: the upstream reached its own end, so its token counts are final."""
+    def _finish(self, response: Json) -> None:
+        """The last chunks, for the terminal's response or for what is known of it."""
         self._prose.close()
         self._calls.close()
         annotations = self._prose.annotations()
@@ -132,7 +132,7 @@ class ChunkEncoder:
         reason = finish_reason(response, self._wishes, calls=self._calls.count > 0, stopped=self._prose.stopped)
         finish = b'{"index":0,"delta":{},"logprobs":null,"finish_reason":"%b"}]' % reason.encode()
         self._out.append(self._head + finish + self._end)
-        usage = chat_usage(response.get("usage")) if self._wishes.include_usage and told else None
+        usage = chat_usage(response.get("usage")) if self._wishes.include_usage else None
         if usage is not None:
             self._out.append(self._head + b'],"usage":' + json.dumps(usage) + b"}\n\n")
         self._out.append(END)
@@ -144,17 +144,13 @@ class ChunkEncoder:
             self.finished = True
 
     def _undecodable(self, kind: str) -> None:
-        """Proxies cut the large echoes of lifecycle frames; anything else that cannot be read is lost output.
-
-        An end mark that comes here came before any terminal event.
-        """
+        """Proxies cut the large echoes of lifecycle frames; anything else that cannot be read is lost output."""
         if kind == DONE:
-            message = "The upstream's stream ended before its answer was complete."
-            self._abort(StreamTruncated(message).error_object())
+            self._end_early({})
         elif kind in _STATUS:
-            self._finish({"status": _STATUS[kind]}, told=False)
+            self._finish({"status": _STATUS[kind]})
         elif kind == "response.failed":
-            self._abort(failure({}))
+            self._abort(error_object({}))
         elif kind not in _LIFECYCLE:
             message = "The upstream sent an event that is not JSON."
             self._abort(UpstreamError(message, code="upstream_bad_event").error_object())
@@ -179,8 +175,8 @@ class ChunkEncoder:
         if not isinstance(item, dict):
             return
         self._indexes[str(item.get("id"))] = index
-        if item.get("type") in KINDS:
-            self._calls.begin(index, item)
+        if kind := call_kind(item):
+            self._calls.begin(index, kind, item)
         elif item.get("type") == "message":
             self._prose.begin(index, item.get("phase"))
 
@@ -190,8 +186,8 @@ class ChunkEncoder:
             self._item(self._where(data), item)
 
     def _item(self, index: int, item: Json) -> None:
-        if item.get("type") in KINDS:
-            self._calls.item(index, item)
+        if kind := call_kind(item):
+            self._calls.item(index, kind, item)
         else:
             self._prose.item(index, item)
 
@@ -278,15 +274,19 @@ class ChunkEncoder:
             response = {}
         status = response.get("status") or named
         if status in ("failed", "cancelled"):
-            self._abort(failure(response))
+            self._abort(error_object(response))
             return
-        for index, item in enumerate(response.get("output") or []):
-            if isinstance(item, dict) and not self._prose.stopped:
+        for index, item in objects(response.get("output")):
+            if not self._prose.stopped:
                 self._item(self._indexes.get(str(item.get("id")), index), item)
-        self._finish({**response, "status": status}, told=True)
+        self._finish({**response, "status": status})
 
     def _error(self, data: Json) -> None:
-        self._abort(failure(data))
+        self._abort(error_object(data))
+
+    def _end_early(self, data: Json) -> None:
+        message = "The upstream's stream ended before its answer was complete."
+        self._abort(StreamTruncated(message).error_object())
 
 
 def _position(data: Json, key: str = "content_index") -> int:
@@ -323,6 +323,6 @@ _WITHOUT_THOUGHTS: dict[str, Handler] = {
     "response.incomplete": ChunkEncoder._incomplete,
     "response.failed": ChunkEncoder._failed,
     "error": ChunkEncoder._error,
-    DONE: ChunkEncoder._error,  # never reached with data: the end mark is no JSON
+    DONE: ChunkEncoder._end_early,
 }
 _WITH_THOUGHTS = {**_WITHOUT_THOUGHTS, **_THOUGHTS}

@@ -1,0 +1,194 @@
+"""What the code does with one field of a request, in the words of docs/dialects.md.
+
+sent: in the upstream's body, perhaps under another name. reported: left out, named in x-gateway-dropped. refused: 400
+that names it. gateway: the gateway does it. left out: the answer is the same without it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from gateway.core.request import Request
+from gateway.dialects import Choices, chat, responses
+from gateway.dialects.chat import ChatExchange
+from gateway.dialects.chat.names import Names
+from gateway.dialects.chat.wishes import Wishes
+from gateway.errors import InvalidRequest
+from gateway.upstreams import Hints, Shaped
+from gateway.upstreams.catalogue import BUILT_IN
+from gateway.upstreams.profile import CODEX, OPENAI, Profile, Rules, shape
+
+Json = dict[str, Any]
+
+CHAT_BASE: Json = {"model": "gpt-5.5", "messages": [{"role": "user", "content": "Hi"}]}
+RESPONSES_BASE: Json = {"model": "gpt-5.5", "input": "Hi"}
+
+_TOOL = {"type": "function", "function": {"name": "look"}}
+_FLAT_TOOL = {"type": "function", "name": "look"}
+
+CHAT_SAMPLES: dict[str, Any] = {
+    "model": "gpt-5.6-sol",
+    "messages": [{"role": "user", "content": "Hello"}],
+    "input": "Hi",
+    "instructions": "Be brief.",
+    "stream": True,
+    "stream_options": {"include_usage": True},
+    "store": True,
+    "metadata": {"a": "b"},
+    "max_completion_tokens": 100,
+    "max_tokens": 100,
+    "max_output_tokens": 100,
+    "temperature": 0.2,
+    "top_p": 0.2,
+    "n": 2,
+    "stop": ["END"],
+    "reasoning_effort": "high",
+    "reasoning": {"effort": "high"},
+    "reasoning_summary": "detailed",
+    "include_reasoning": False,
+    "enable_thinking": False,
+    "thinking": {"type": "disabled"},
+    "verbosity": "low",
+    "text": {"verbosity": "low"},
+    "include": ["file_search_call.results"],
+    "response_format": {"type": "json_object"},
+    "tools": [_TOOL],
+    "functions": [{"name": "look"}],
+    "tool_choice": "auto",
+    "function_call": "auto",
+    "parallel_tool_calls": False,
+    "web_search_options": {},
+    "logprobs": True,
+    "top_logprobs": 3,
+    "logit_bias": {"50256": -100},
+    "presence_penalty": 0.5,
+    "frequency_penalty": 0.5,
+    "modalities": ["text", "audio"],
+    "audio": {"voice": "alloy", "format": "wav"},
+    "prediction": {"type": "content", "content": "x"},
+    "seed": 7,
+    "moderation": {"model": "auto"},
+    "user": "somebody",
+    "safety_identifier": "somebody",
+    "prompt_cache_key": "talk-1",
+    "prompt_cache_retention": "24h",
+    "prompt_cache_options": {"mode": "auto"},
+    "service_tier": "priority",
+    "background": True,
+    "conversation": "conv_1",
+    "previous_response_id": "resp_1",
+    "prompt": {"id": "pmpt_1"},
+    "truncation": "auto",
+    "context_management": [{"type": "compaction"}],
+    "max_tool_calls": 3,
+    "top_k": 40,
+}
+"""A value of each field that is not its default, so that it makes a difference where it can."""
+
+RESPONSES_SAMPLES: dict[str, Any] = {
+    "model": "gpt-5.6-sol",
+    "input": "Hello",
+    "instructions": "Be brief.",
+    "stream": True,
+    "stream_options": {"include_obfuscation": False},
+    "store": True,
+    "metadata": {"a": "b"},
+    "client_metadata": {"session_id": "s"},
+    "max_output_tokens": 100,
+    "max_tool_calls": 3,
+    "temperature": 0.2,
+    "top_p": 0.2,
+    "truncation": "auto",
+    "context_management": [{"type": "compaction"}],
+    "moderation": {"model": "auto"},
+    "reasoning": {"effort": "high"},
+    "text": {"verbosity": "low"},
+    "include": ["file_search_call.results"],
+    "tools": [_FLAT_TOOL],
+    "tool_choice": "required",
+    "parallel_tool_calls": False,
+    "service_tier": "priority",
+    "user": "somebody",
+    "safety_identifier": "somebody",
+    "prompt_cache_key": "talk-1",
+    "prompt_cache_retention": "24h",
+    "prompt_cache_options": {"mode": "auto"},
+    "background": True,
+    "conversation": "conv_1",
+    "previous_response_id": "resp_1",
+    "prompt": {"id": "pmpt_1"},
+    "top_logprobs": 3,
+    "some_new_field": 1,
+}
+
+_NEEDS: dict[str, Json] = {
+    "tool_choice": {"tools": [_TOOL]},
+    "parallel_tool_calls": {"tools": [_TOOL]},
+    "function_call": {"functions": [{"name": "look"}]},
+    "top_logprobs": {"logprobs": True},
+}
+"""Fields that mean nothing in a chat body without another."""
+
+_NO_NAMES = Names()
+
+
+def chat_verdict(field: str, profile: Profile) -> str:
+    """What becomes of a field of a chat body that is translated for this kind of server."""
+    base = {**CHAT_BASE, **_NEEDS.get(field, {})}
+    document = {**base, field: CHAT_SAMPLES[field]}
+    try:
+        exchange, shaped = _chat(document, profile)
+    except InvalidRequest as error:
+        return "refused" if (error.param or "").startswith(field) else f"refused as {error.param}"
+    known = (exchange.client_param(name) or name for name in shaped.dropped)
+    if field in (*exchange.request.dropped, *known):
+        return "reported"
+    without = {name: value for name, value in document.items() if name != field}
+    plain, plainly = _chat({**CHAT_BASE, **without}, profile)
+    if _sent(shaped) != _sent(plainly):
+        return "sent"
+    return "left out" if _promised(exchange) == _promised(plain) else "gateway"
+
+
+def responses_verdict(field: str) -> str:
+    """What becomes of a field of a Responses body on its way to the Codex backend."""
+    document = {**RESPONSES_BASE, field: RESPONSES_SAMPLES[field]}
+    request = responses.DIALECT.decode(document, Choices()).request
+    try:
+        shaped = _shape(request, CODEX)
+    except InvalidRequest as error:
+        return "refused" if error.param == field else f"refused as {error.param}"
+    if field in shaped.dropped:
+        return "reported"
+    without = {name: value for name, value in document.items() if name != field}
+    plain = responses.DIALECT.decode({**RESPONSES_BASE, **without}, Choices()).request
+    if _sent(shaped) != _sent(_shape(plain, CODEX)):
+        return "sent"
+    return "left out" if request.stream == plain.stream else "gateway"
+
+
+def _chat(document: Json, profile: Profile) -> tuple[ChatExchange, Shaped]:
+    exchange = chat.DIALECT.decode(document, Choices())
+    try:
+        return exchange, _shape(exchange.request, profile)
+    except InvalidRequest as error:
+        error.param = exchange.client_param(error.param)
+        raise
+
+
+def _promised(exchange: ChatExchange) -> tuple[Wishes, bool]:
+    """What the gateway has to do itself; the register of tool names has no equality of its own."""
+    return replace(exchange.wishes, names=_NO_NAMES), exchange.request.stream
+
+
+def _shape(request: Request, profile: Profile) -> Shaped:
+    return shape(request, Hints(), Rules(profile), BUILT_IN)
+
+
+def _sent(shaped: Shaped) -> Json:
+    """The upstream's body, less the flag that is set by how it is called."""
+    return {name: value for name, value in shaped.body.items() if name not in ("stream", "stream_options")}
+
+
+PROFILES = {"codex_oauth": CODEX, "openai_api": OPENAI}

@@ -1,0 +1,103 @@
+"""Ids and usage."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gateway.core import ids, usage
+
+Json = dict[str, Any]
+
+FULL: Json = {
+    "input_tokens": 1,
+    "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
+    "output_tokens": 2,
+    "output_tokens_details": {"reasoning_tokens": 1},
+    "total_tokens": 3,
+}
+
+
+def test_derived_ids_depend_on_every_part_and_nothing_else() -> None:
+    made = ids.derive("msg", "seed", 1)
+    assert made == ids.derive("msg", "seed", 1)
+    assert (
+        len({made, ids.derive("msg", "seed", 2), ids.derive("msg", "seed1", ""), ids.derive("msg", "seed", "1", "")})
+        == 4
+    )
+    assert ids.valid_item_id("message", made)
+    assert len(ids.derive("x" * 60, "\ud83d")) == 64
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "valid"),
+    [
+        ("message", "msg_1", True),
+        ("message", "fc_1", False),
+        ("function_call", "chatcmpl-tool-1", False),
+        ("web_search_call", "ws_1", True),
+        ("computer_call", "anything-1", True),
+        ("subagent_call", "sub_1", True),
+        ("message", "msg_" + "x" * 61, False),
+        ("message", "msg_ü", False),
+        ("message", "", False),
+        ("message", None, False),
+        ("message", 7, False),
+    ],
+)
+@pytest.mark.proves("RESPONSES-ids")
+def test_an_id_is_kept_when_it_can_be_sent_back_later(kind: str, value: object, valid: bool) -> None:
+    assert ids.valid_item_id(kind, value) is valid
+
+
+def test_ids_of_responses_have_no_set_prefix() -> None:
+    assert ids.valid_id("chatcmpl-1")
+    assert not ids.valid_id(None)
+    assert ids.item_prefix("unheard_of") == "item"
+
+
+@pytest.mark.proves("RESPONSES-usage")
+@pytest.mark.parametrize(
+    ("told", "sound"),
+    [
+        (None, True),
+        (FULL, True),
+        ({**FULL, "input_tokens_details": {"cached_tokens": 0}}, True),
+        ({**FULL, "input_tokens_details": {}}, True),
+        ({**FULL, "input_tokens_details": None}, False),
+        ({**FULL, "input_tokens_details": {"cached_tokens": None}}, False),
+        ({**FULL, "total_tokens": 3.0}, False),
+        ({**FULL, "total_tokens": True}, False),
+        ([], False),
+    ],
+)
+def test_usage_is_sound_when_sdks_can_read_it(told: object, sound: bool) -> None:
+    assert usage.sound(told) is sound
+
+
+@pytest.mark.proves("RESPONSES-usage")
+def test_usage_is_completed_but_never_invented() -> None:
+    assert usage.complete(None) is None
+    assert usage.complete(FULL) == FULL
+    assert usage.complete({"input_tokens": 1.0, "output_tokens": "x", "extra": 1}) == {
+        "input_tokens": 1,
+        "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
+        "output_tokens": 0,
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": 1,
+        "extra": 1,
+    }
+
+
+def test_usage_of_two_steps_is_added() -> None:
+    assert usage.add(None, None) is None
+    assert usage.add(FULL, None) is FULL
+    assert usage.add(None, FULL) is FULL
+    assert usage.add(FULL, FULL) == {
+        "input_tokens": 2,
+        "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
+        "output_tokens": 4,
+        "output_tokens_details": {"reasoning_tokens": 2},
+        "total_tokens": 6,
+    }
