@@ -29,6 +29,8 @@ TOLERATED = frozenset(
         # Reasoning text of chat answers: not OpenAI's, but what every client of reasoning models reads.
         ("ChatCompletionMessage", "reasoning_content"),
         ("ChoiceDelta", "reasoning_content"),
+        # Citations have no other place in a chunk stream (translation §3.4a).
+        ("ChoiceDelta", "annotations"),
         # A stream's error event is flat in the types and nested in what the SDK's code reads; both are sent.
         ("ResponseErrorEvent", "error"),
     }

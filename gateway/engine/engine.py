@@ -150,7 +150,8 @@ class Engine:
         except InvalidRequest as error:
             error.param = exchange.client_param(error.param)
             raise
-        dropped = [*request.dropped, *(exchange.client_param(name) or name for name in shaped.dropped)]
+        # A field that the client has no name for is not one it sent.
+        dropped = [*request.dropped, *filter(None, map(exchange.client_param, shaped.dropped))]
         headers = exchange.headers()
         if dropped:
             headers["x-gateway-dropped"] = ",".join(dict.fromkeys(dropped))

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
 WEB = Path(__file__).parent.parent / "web"
-SIDECAR = "drf_spectacular_sidecar"
-"""The installed package that brings Swagger UI and Redoc. Only its files are used: importing it would load Django."""
+VIEWERS = "fastapi_offline"
+"""The installed package that brings Swagger UI and Redoc. Only its files are used; it is never imported."""
 
 READY_FOR_SECONDS = 5.0
 """How long an answer of `/readyz` is kept: probes come every few seconds, from several places."""
@@ -175,8 +175,7 @@ class Assets:
     """Scripts and styles of the pages: our own (`gateway/web`) and the installed viewers'."""
 
     def __init__(self) -> None:
-        viewers = (SIDECAR, f"static/{SIDECAR}")
-        self._files = StaticFiles(directory=WEB, packages=[viewers])
+        self._files = StaticFiles(directory=WEB, packages=[(VIEWERS, "static")])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         answer = await self._files.get_response(scope["path_params"]["path"], scope)
@@ -248,9 +247,9 @@ def _as_json(description: bytes) -> bytes:
 
 def _redoc() -> Path:
     """Redoc in one file. Its package is looked up, not imported."""
-    spec = find_spec(SIDECAR)
+    spec = find_spec(VIEWERS)
     assert spec is not None and spec.origin is not None
-    return Path(spec.origin).parent / "static" / SIDECAR / "redoc" / "bundles" / "redoc.standalone.js"
+    return Path(spec.origin).parent / "static" / "redoc.standalone.js"
 
 
 def _without_logo(script: bytes) -> bytes:

@@ -35,7 +35,7 @@ TURNS = {"/v1/chat/completions": "chat", "/v1/responses": "responses"}
 STATE = ("previous_response_id", "conversation", "background", "prompt")
 """Fields that name state: this version keeps none, a server that speaks Responses may."""
 
-_HOP = {"host", "authorization", "content-length", "transfer-encoding", "connection", "upgrade", "expect"}
+_HOP = {"host", "authorization", "content-length", "transfer-encoding", "connection"}
 
 
 @dataclass(frozen=True)
@@ -63,15 +63,22 @@ class Capture:
         )
 
     @property
-    def content(self) -> bytes:
+    def content(self) -> bytes | AsyncIterator[bytes]:
+        """The body, in pieces when it was sent so."""
         if self.body is None:
             return b""
         raw = self.body.get("_raw")
-        return raw.encode() if isinstance(raw, str) else json.dumps(self.body).encode()
+        body = raw.encode() if isinstance(raw, str) else json.dumps(self.body).encode()
+        return _pieces(body) if ("transfer-encoding", "chunked") in self.headers else body
 
     @property
     def with_key(self) -> bool:
         return any(name == "authorization" for name, _ in self.headers)
+
+
+async def _pieces(body: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(body), 20):
+        yield body[start : start + 20]
 
 
 @dataclass(frozen=True)

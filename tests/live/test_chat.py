@@ -100,6 +100,34 @@ async def test_the_bytes_of_a_stream_are_a_sound_transcript(stack: Stack, includ
     assert text_of(check_chat_stream(answer.content, include_usage)) == "grüße, 世界, 🌍!"
 
 
+@pytest.mark.parametrize(
+    "script",
+    [
+        "reasoning",
+        "commentary",
+        "noisy",
+        "no_ids",
+        "long_ids",
+        "crlf",
+        "byte_by_byte",
+        "split_utf8",
+        "late_arguments",
+        "web_search",
+        "image",
+    ],
+)
+async def test_odd_streams_of_the_upstream_are_sound_in_chat(stack: Stack, script: str) -> None:
+    if script == "noisy" and not stack.mode.codex:
+        pytest.skip("only the Codex backend sends events about its limits")
+    stack.play("chat", script, script)
+    body = {"model": MODEL, "messages": [user("Say something")]}
+    answer = await stack.http.post("/v1/chat/completions", json={**body, "stream": True})
+    chunks = check_chat_stream(answer.content, expect_usage=False)
+    message = check_chat((await stack.http.post("/v1/chat/completions", json=body)).content).choices[0].message
+    assert text_of(chunks) == (message.content or "")
+    assert message.content or message.tool_calls
+
+
 async def test_a_tool_call_and_its_result_lead_to_a_text(sdk: Sdk) -> None:
     first = judged(await sdk.call(CREATE, model=MODEL, messages=ASK_WEATHER, tools=[WEATHER]))
     assert first.choices[0].finish_reason == "tool_calls"

@@ -337,6 +337,18 @@ async def test_no_connection_is_a_502(unconnected: Stack) -> None:
             assert (error.status_code, error.code) == (502, "upstream_unavailable")
 
 
+async def test_the_models_of_a_server_that_is_away_are_a_502_and_those_of_the_plan_are_known(
+    unconnected: Stack,
+) -> None:
+    if unconnected.mode.codex:
+        page = await unconnected.sdks["AsyncSdk"].call("models.list")
+        assert MODEL in [model.id for model in page.data]
+        return
+    with pytest.raises(openai.InternalServerError) as caught:
+        await unconnected.sdks["AsyncSdk"].call("models.list")
+    assert (caught.value.status_code, caught.value.code) == (502, "upstream_unavailable")
+
+
 @pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.name)
 async def test_a_dead_proxy_is_a_502(tmp_path: Path, mode: Mode) -> None:
     async with nobody() as url, running(mode, tmp_path, network={"proxy_url": url}) as stack:

@@ -95,7 +95,7 @@ async def test_the_bytes_of_a_stream_are_a_sound_transcript(stack: Stack, script
     answer = await stack.http.post("/v1/responses", json={"model": MODEL, "input": "Say something", "stream": True})
     assert answer.headers["content-type"].startswith("text/event-stream")
     response = check_response_stream(answer.content)
-    assert response.output_text or script == "refusal"
+    assert response.output_text or script in ("refusal", "late_arguments")
 
 
 async def test_the_terminal_event_holds_the_output_even_when_the_backend_leaves_it_out(stack: Stack) -> None:

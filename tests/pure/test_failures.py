@@ -123,7 +123,7 @@ def test_without_a_telling_code_the_words_decide(message: str, status: int, code
     assert failure({"code": code, "message": message}).status == expected
 
 
-@pytest.mark.proves("FAILURE-delay", "FAIL-30")
+@pytest.mark.proves("FAILURE-delay")
 @pytest.mark.parametrize(
     ("error", "headers", "delay", "retryable"),
     [

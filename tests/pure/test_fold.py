@@ -134,6 +134,7 @@ def test_what_makes_no_sense_is_ignored() -> None:
         event("response.output_item.done", output_index=0, item=None),
         event("response.output_text.delta", output_index="0", delta="x"),
         event("response.output_text.delta", **AT, delta=7),
+        event("response.output_text.done", **AT, text=""),
         event("response.content_part.added", **AT, part={"type": "odd"}),
         END,
     )

@@ -288,3 +288,9 @@ def test_a_part_event_without_a_place_follows_the_parts_before_it() -> None:
     where = {"item_id": "msg_1", "output_index": 0}
     _, events = run(added(), *(event("response.content_part.added", n, **where, part=EMPTY) for n in (2, 3)))
     assert [data["content_index"] for data in events if data["type"] == "response.content_part.added"] == [0, 1]
+
+
+def test_one_index_for_several_items_that_are_never_done_or_never_added() -> None:
+    told = [{**MESSAGE, "id": f"msg_{n}", "status": "completed"} for n in range(4)]
+    _, events = run(added(told[0]), added(told[1]), done(told[1]), done(told[2]), done(told[3]))
+    assert [item["id"] for item in output(events)] == ["msg_0", "msg_1", "msg_2", "msg_3"]

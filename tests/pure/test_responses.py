@@ -284,7 +284,7 @@ async def test_the_stream_helper_of_the_sdk_reads_every_stream_to_its_end(name: 
         events = [event async for event in stream]
         final = await stream.get_final_response()
     output = play(CORPUS[name])[1][-1].data["response"]["output"]
-    assert [item.id for item in final.output] == [item["id"] for item in output]
+    assert [item.to_dict()["id"] for item in final.output] == [item["id"] for item in output]
     assert events[-1].type == "response.completed"
 
 
