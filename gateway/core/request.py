@@ -25,5 +25,6 @@ class Request:
 
     @property
     def model(self) -> str:
-        model: str = self.body["model"]
-        return model
+        """The model's name; "" in a body that its server is left to judge."""
+        model = self.body.get("model")
+        return model if isinstance(model, str) else ""

@@ -109,10 +109,7 @@ class Dialect(Protocol):
     name: str
 
     def relay(self, document: Json, model: str | None) -> Relayed | None:
-        """How to pass a request on natively; None when it has to be translated. `model` replaces the client's.
-
-        Raises InvalidRequest when the body lacks what every server of the dialect needs.
-        """
+        """How to pass a request on natively; None when it has to be translated. `model` replaces the client's."""
         ...
 
     def decode(self, document: Json, choices: Choices) -> Exchange:

@@ -6,8 +6,8 @@ import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-import click
 import pytest
 import typer
 import yaml
@@ -16,9 +16,6 @@ from gateway.cli.commands import app
 from gateway.config import Settings
 from gateway.simulator import Scenario
 from tests.docs.pages import PAGES, anchors, blocks, codes, links, text_of
-
-COMMAND = "codex-gateway"
-IN_DOCKER = re.compile(r"^docker (?:run|exec) .*?\b(?:codex-gateway|gateway codex-gateway) (?=[a-z])")
 
 
 @pytest.mark.proves("DOCS-links")
@@ -39,15 +36,14 @@ def _lines(text: str) -> Iterator[str]:
     """Command lines in shell blocks and in `code` marks, as words after `codex-gateway`."""
     shell = "\n".join(blocks(text, "sh")).replace("\\\n", " ").splitlines()
     for line in [*shell, *codes(text)]:
-        inside = IN_DOCKER.sub(f"{COMMAND} ", line.strip()).replace("codex-gateway codex-gateway ", "codex-gateway ")
-        match = re.search(rf"(?:^|[\s/(]){COMMAND} (?=[a-z-])(.*)", inside)
-        if match and not inside.startswith(("docker", "useradd", "cd ")):
+        # A name may stand before it: `sudo -u codex-gateway codex-gateway ...`.
+        if match := re.search(r"(?:^|\s|\(|bin/)codex-gateway (?!codex-gateway )(?=[a-z-])(.*)", line.strip()):
             yield match[1].split("  #")[0]
 
 
 def _mistake(line: str) -> str:
     """What of a command line the program does not know; "" when all of it exists."""
-    command: click.Command | typer.core.TyperCommand = typer.main.get_command(app)  # type: ignore[assignment]
+    command: Any = typer.main.get_command(app)  # typer brings a click of its own, with other types
     options: set[str] = set()
     for word in shlex.split(line.replace("[", "").replace("]", "").replace("|", " ")):
         options |= {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}

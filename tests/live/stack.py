@@ -133,6 +133,7 @@ async def running(
     workdir: Path,
     *,
     login: bool = True,
+    demo: bool = False,
     scenario: Scenario | None = None,
     upstream_url: str | None = None,
     **changes: Json,
@@ -144,7 +145,7 @@ async def running(
         settings = settings_for(mode, upstream_url or sim_url, **changes)
         if login and mode.codex:
             write_login(workdir, sim.issue_tokens())
-        url = await stack.enter_async_context(serving(create_app(settings, workdir=workdir)))
+        url = await stack.enter_async_context(serving(create_app(settings, workdir=workdir, demo=demo)))
         clients: dict[str, Sdk] = {kind.__name__: kind(f"{url}/v1", KEY) for kind in (SyncSdk, AsyncSdk)}
         running_stack = Stack(mode, url, sim, workdir, clients)
         stack.push_async_callback(running_stack.aclose)

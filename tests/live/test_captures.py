@@ -203,6 +203,7 @@ async def test_the_captures_of_every_program_are_there() -> None:
     assert counts == {"aisdk": 30, "curl": 13, "openai-node": 32, "openai-python": 63, "pydantic-ai": 20}
 
 
+@pytest.mark.proves("ENGINE-programs")
 @pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.parent.name}/{file.stem}")
 async def test_a_recorded_request_is_answered(programs: Stack, file: Path) -> None:
     capture = Capture.load(file)

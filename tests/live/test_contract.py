@@ -30,12 +30,14 @@ async def ask(stack: Stack, path: str, **options: Any) -> Any:
 # every route ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("ENGINE-contract")
 async def test_healthz_says_ok_to_everybody(stack: Stack) -> None:
     answer = await stack.http.get("/healthz", headers={"authorization": ""})
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
     assert answer.headers["x-request-id"]
 
 
+@pytest.mark.proves("ENGINE-contract")
 @pytest.mark.parametrize("path", ["/healthz", *ROUTES])
 async def test_the_clients_request_id_is_echoed_and_sent_on(stack: Stack, path: str) -> None:
     answer = await ask(stack, path, headers={"x-request-id": "trace-0815"})
@@ -56,6 +58,7 @@ async def test_an_id_that_is_not_sane_is_replaced(stack: Stack, sent: str) -> No
     assert answer.headers["x-request-id"] not in (sent, "") and answer.headers["x-request-id"].isascii()
 
 
+@pytest.mark.proves("ENGINE-contract")
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer wrong", f"Basic {KEY}", KEY])
 @pytest.mark.parametrize("path", ROUTES)
 async def test_no_or_a_wrong_key_is_401(stack: Stack, path: str, header: str) -> None:
@@ -94,6 +97,7 @@ async def test_a_wrong_method_is_a_405_in_json(stack: Stack, method: str, path: 
 # GET /v1/models -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("ENGINE-contract")
 async def test_models_lists_what_can_be_used(sdk: Sdk) -> None:
     page = await sdk.call("models.list")
     models = check_models(page.model_dump(mode="json", exclude_unset=True))
@@ -115,6 +119,7 @@ async def test_models_of_a_server_are_its_own(stack: Stack) -> None:
 # POST /v1/chat/completions --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("ENGINE-contract")
 async def test_chat_answers_in_json_and_as_a_stream(stack: Stack) -> None:
     answer = await stack.http.post("/v1/chat/completions", json=CHAT)
     assert check_chat(answer.content).choices[0].message.content == "hello"
@@ -141,6 +146,7 @@ async def test_responses_answers_in_json(stack: Stack) -> None:
     assert check_response(answer.content).output_text == "hello"
 
 
+@pytest.mark.proves("ENGINE-contract")
 @only(CODEX)
 async def test_an_empty_responses_body_lacks_a_model(stack: Stack) -> None:
     answer = await stack.http.post("/v1/responses", content=b"")
@@ -149,6 +155,7 @@ async def test_an_empty_responses_body_lacks_a_model(stack: Stack) -> None:
     assert stack.sim.log == []
 
 
+@pytest.mark.proves("ENGINE-contract")
 @only(NATIVE, TRANSLATED)
 async def test_an_empty_responses_body_is_for_the_server_to_judge(stack: Stack) -> None:
     answer = await stack.http.post("/v1/responses", content=b"")
@@ -157,6 +164,7 @@ async def test_an_empty_responses_body_is_for_the_server_to_judge(stack: Stack) 
     assert "could not parse" in check_error(answer.content).message
 
 
+@pytest.mark.proves("ENGINE-instructions")
 @only(CODEX)
 @pytest.mark.parametrize("instructions", [None, ""], ids=["missing", "blank"])
 async def test_missing_instructions_become_the_default_ones(stack: Stack, instructions: str | None) -> None:
@@ -171,6 +179,7 @@ async def test_instructions_that_were_given_stay(stack: Stack) -> None:
     assert [body["instructions"] for body in stack.sent("responses")] == ["Be brief."]
 
 
+@pytest.mark.proves("ENGINE-dropped")
 @only(CODEX)
 @pytest.mark.parametrize("field", ["max_output_tokens", "max_completion_tokens"])
 async def test_token_limits_are_accepted_left_out_and_named(stack: Stack, field: str) -> None:
@@ -180,6 +189,7 @@ async def test_token_limits_are_accepted_left_out_and_named(stack: Stack, field:
     assert all(field not in body for body in stack.sent("responses"))
 
 
+@pytest.mark.proves("ENGINE-bytes")
 @only(NATIVE, TRANSLATED)
 async def test_a_responses_body_reaches_the_server_byte_for_byte(stack: Stack) -> None:
     raw = b'{ "model":"gpt-5.5",  "input":"Reply with exactly: hello", "metadata": {"a":"b"}, "max_output_tokens":1e2 }'
@@ -188,6 +198,7 @@ async def test_a_responses_body_reaches_the_server_byte_for_byte(stack: Stack) -
     assert [call.raw for call in stack.sim.calls("openai.responses")] == [raw]
 
 
+@pytest.mark.proves("ENGINE-bytes")
 @only(NATIVE)
 async def test_a_chat_body_reaches_a_server_that_speaks_chat_byte_for_byte(stack: Stack) -> None:
     raw = b'{ "model":"gpt-5.5", "vendor": [1], "messages":[{"role":"user","content":"Reply with exactly: hello"}] }'
@@ -208,6 +219,7 @@ async def test_raw_responses_show_the_headers_and_the_request_id(sdk: Sdk) -> No
     assert (await sdk.call("responses.create", **RESPONSES))._request_id
 
 
+@pytest.mark.proves("ENGINE-headers")
 @only(NATIVE)
 async def test_headers_of_the_server_that_are_for_the_client_pass(stack: Stack) -> None:
     passed = {"openai-processing-ms": "12", "x-ratelimit-remaining-requests": "9"}

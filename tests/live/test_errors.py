@@ -48,6 +48,7 @@ async def failing(sdk: Sdk, dialect: str, kind: type[openai.APIStatusError], **m
 # what the client did wrong --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("ENGINE-sdk-errors")
 @pytest.mark.parametrize("key", ["sk-wrong", f"{KEY}x", KEY[:-1]])
 async def test_a_wrong_key_is_an_authentication_error(stack: Stack, key: str) -> None:
     sdk = AsyncSdk(f"{stack.url}/v1", key)
@@ -62,6 +63,7 @@ async def test_a_wrong_key_is_an_authentication_error(stack: Stack, key: str) ->
     assert stack.sim.log == []
 
 
+@pytest.mark.proves("ENGINE-sdk-errors")
 @streamed_or_not
 @each_dialect
 async def test_an_unknown_model_is_not_found(sdk: Sdk, dialect: str, stream: bool) -> None:
@@ -78,6 +80,7 @@ async def test_an_unknown_model_is_told_which_ones_there_are(sdk: Sdk) -> None:
         await sdk.call("models.retrieve", model="no-such-model-xyz")
 
 
+@pytest.mark.proves("FAIL-36")
 async def test_an_unknown_address_is_not_found(sdk: Sdk) -> None:
     with pytest.raises(openai.NotFoundError) as caught:
         await sdk.call("embeddings.create", model="text-embedding-3-small", input="hi")
@@ -152,6 +155,7 @@ async def test_bodies_beyond_the_limit_are_413_also_when_they_grow(tmp_path: Pat
         assert error.status_code == 413
 
 
+@pytest.mark.proves("FAIL-31")
 async def test_compressed_bodies_are_read_and_unknown_encodings_are_415(stack: Stack) -> None:
     body = b'{"model":"gpt-5.5","input":"Reply with exactly: ok"}'
     headers = {"content-type": "application/json", "content-encoding": "gzip"}
@@ -190,6 +194,7 @@ REFUSALS: list[tuple[str, type[openai.APIStatusError], int, str | None]] = [
 ]
 
 
+@pytest.mark.proves("ENGINE-early")
 @only(CODEX)
 @streamed_or_not
 @each_dialect
@@ -231,6 +236,7 @@ def refusal(status: int, code: str) -> Json:
     return {"status": status, "body": {"error": error}}
 
 
+@pytest.mark.proves("ENGINE-sdk-errors")
 @only(NATIVE, TRANSLATED)
 @each_dialect
 @pytest.mark.parametrize(
@@ -277,6 +283,7 @@ async def test_a_5xx_of_the_server_is_the_upstreams(
 # failures after the first byte ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("ENGINE-late")
 @streamed_or_not
 @each_dialect
 @pytest.mark.parametrize("script", ["cut", "end", "failed:server_error"])
@@ -301,6 +308,17 @@ async def test_a_broken_answer_never_looks_complete(
     assert not any(choice.finish_reason for event in seen for choice in getattr(event, "choices", ()))
 
 
+@streamed_or_not
+@pytest.mark.parametrize("finish", ["cut", "end"])
+async def test_an_answer_that_ends_before_it_began_is_a_502(sdk: Sdk, stack: Stack, stream: bool, finish: str) -> None:
+    if finish == "end" and not stream and not stack.mode.codex:
+        pytest.skip("a document without an end is a cut one")
+    stack.play("responses", {"steps": [], "opening": False, "finish": finish})
+    error = await failing(sdk, "responses", openai.InternalServerError, stream=stream)
+    assert error.status_code == 502
+
+
+@pytest.mark.proves("ENGINE-late")
 @pytest.mark.parametrize("script", ["cut", "end", "failed:server_error"])
 async def test_a_broken_stream_is_told_in_the_form_of_its_dialect(stack: Stack, script: str) -> None:
     stack.play("chat", script)
@@ -330,6 +348,7 @@ async def unconnected(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIt
         yield stack
 
 
+@pytest.mark.proves("ENGINE-unconnected")
 async def test_no_connection_is_a_502(unconnected: Stack) -> None:
     for dialect in TURNS:
         for stream in (False, True):
@@ -349,6 +368,7 @@ async def test_the_models_of_a_server_that_is_away_are_a_502_and_those_of_the_pl
     assert (caught.value.status_code, caught.value.code) == (502, "upstream_unavailable")
 
 
+@pytest.mark.proves("ENGINE-unconnected")
 @pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.name)
 async def test_a_dead_proxy_is_a_502(tmp_path: Path, mode: Mode) -> None:
     async with nobody() as url, running(mode, tmp_path, network={"proxy_url": url}) as stack:
@@ -356,6 +376,7 @@ async def test_a_dead_proxy_is_a_502(tmp_path: Path, mode: Mode) -> None:
         assert (error.status_code, error.code) == (502, "upstream_unavailable")
 
 
+@pytest.mark.proves("ENGINE-retry")
 @pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.name)
 async def test_a_short_failure_is_tried_again_before_the_client_sees_it(tmp_path: Path, mode: Mode) -> None:
     async with running(mode, tmp_path, limits={"retries": 1}) as stack:

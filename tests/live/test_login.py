@@ -14,6 +14,7 @@ import pytest_asyncio
 
 from tests.live.sdk import events
 from tests.live.stack import CODEX, MODEL, Stack, running
+from tests.sdk_types import check_chat, check_models
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -50,6 +51,7 @@ def stored(stack: Stack) -> Json:
     return document
 
 
+@pytest.mark.proves("ENGINE-refresh")
 @pytest.mark.parametrize("refusal", ["unauthorized", "token_expired"])
 @pytest.mark.parametrize("stream", [False, True], ids=["json", "stream"])
 async def test_a_refused_token_is_refreshed_and_the_turn_goes_on(codex: Stack, refusal: str, stream: bool) -> None:
@@ -82,6 +84,7 @@ async def test_an_expired_login_is_refreshed_before_it_is_used(tmp_path: Path) -
         assert call.headers["authorization"] != f"Bearer {old['access_token']}"
 
 
+@pytest.mark.proves("ENGINE-no-login")
 @pytest.mark.parametrize(
     "refusal", ["refresh_token_expired", "refresh_token_reused", "refresh_token_invalidated", "invalid_grant"]
 )
@@ -101,6 +104,7 @@ async def test_a_dead_login_is_not_tried_again_with_every_turn(codex: Stack) -> 
     assert len(codex.sim.calls("token")) == 1
 
 
+@pytest.mark.proves("ENGINE-no-login")
 async def test_without_a_login_every_route_says_so(nobody: Stack) -> None:
     for stream in (False, True):
         await unavailable(nobody, "chat.completions.create", **CHAT, stream=stream)
@@ -110,6 +114,7 @@ async def test_without_a_login_every_route_says_so(nobody: Stack) -> None:
     assert nobody.sim.log == []
 
 
+@pytest.mark.proves("ENGINE-new-login")
 async def test_a_new_login_is_picked_up_without_a_restart(nobody: Stack) -> None:
     await unavailable(nobody, "chat.completions.create", **CHAT)
     nobody.log_in()
@@ -119,6 +124,19 @@ async def test_a_new_login_is_picked_up_without_a_restart(nobody: Stack) -> None
     again = nobody.log_in()
     await sdk.call("responses.create", **RESPONSES)
     assert nobody.sim.calls("codex.responses")[-1].headers["authorization"] == f"Bearer {again['access_token']}"
+
+
+@pytest.mark.proves("ENGINE-demo")
+async def test_a_demo_answers_simulated_until_somebody_logs_in(tmp_path: Path) -> None:
+    async with running(CODEX, tmp_path, login=False, demo=True) as stack:
+        answer = await stack.http.post("/v1/chat/completions", json=CHAT)
+        assert check_chat(answer.content).choices[0].message.content == "ok"
+        assert answer.headers["x-simulated"] == "true"
+        assert MODEL in [model.id for model in check_models((await stack.http.get("/v1/models")).content)]
+        assert stack.sim.log == [], "the real backend was asked without a login"
+        stack.log_in()
+        assert (await stack.http.post("/v1/responses", json=RESPONSES)).status_code == 200
+        assert len(stack.sim.calls("codex.responses")) == 1
 
 
 async def test_a_login_that_goes_away_is_missed(codex: Stack) -> None:

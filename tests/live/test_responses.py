@@ -45,6 +45,7 @@ def judged(response: Response) -> Response:
     return check_response(response.model_dump(mode="json", exclude_unset=True, by_alias=True))
 
 
+@pytest.mark.proves("ENGINE-sdk-responses")
 @pytest.mark.parametrize(
     "given",
     [
@@ -67,12 +68,14 @@ async def test_a_raw_stream_shows_the_text_and_ends_completed(sdk: Sdk) -> None:
     assert shown[-1].response.output_text == "one two three four"
 
 
+@pytest.mark.proves("ENGINE-sdk-responses")
 async def test_the_stream_helper_makes_the_same_response(sdk: Sdk) -> None:
     shown, final = await helped(sdk, HELPER, model=MODEL, input="Reply with exactly: one two three four")
     assert "".join(event.delta for event in shown if event.type == "response.output_text.delta") == "one two three four"
     assert final.output_text == "one two three four"
 
 
+@pytest.mark.proves("ENGINE-sdk-responses")
 @pytest.mark.parametrize(
     "script",
     [
@@ -96,6 +99,14 @@ async def test_the_bytes_of_a_stream_are_a_sound_transcript(stack: Stack, script
     assert answer.headers["content-type"].startswith("text/event-stream")
     response = check_response_stream(answer.content)
     assert response.output_text or script in ("refusal", "late_arguments")
+
+
+@only(CODEX)
+async def test_an_event_of_megabytes_passes(stack: Stack) -> None:
+    stack.play("responses", "huge_event")
+    answer = await stack.http.post("/v1/responses", json={"model": MODEL, "input": "Draw", "stream": True})
+    [item] = check_response_stream(answer.content).output
+    assert item.type == "image_generation_call" and len(item.result or "") > 5_000_000
 
 
 async def test_the_terminal_event_holds_the_output_even_when_the_backend_leaves_it_out(stack: Stack) -> None:
@@ -123,6 +134,7 @@ async def test_parse_works_on_a_stream(sdk: Sdk) -> None:
     assert final.output_parsed == City(name="Paris", population=2100000)
 
 
+@pytest.mark.proves("ENGINE-stateless")
 async def test_tools_work_without_state(sdk: Sdk, stack: Stack) -> None:
     """The whole output is echoed as it came, ids and encrypted reasoning included."""
     arguments: Json = {
@@ -265,6 +277,7 @@ CODEX_HEADERS = {
 }
 
 
+@pytest.mark.proves("ENGINE-codex-client")
 async def test_a_codex_turn_with_namespaces_goes_round(stack: Stack) -> None:
     body = codex_body()
     answer = await stack.http.post("/v1/responses", json=body, headers=CODEX_HEADERS)
@@ -283,6 +296,7 @@ async def test_a_codex_turn_with_namespaces_goes_round(stack: Stack) -> None:
     assert "CONTENT-7" in check_response_stream(answer.content).output_text
 
 
+@pytest.mark.proves("ENGINE-codex-client")
 async def test_tools_in_the_input_of_a_codex_turn_are_used(stack: Stack) -> None:
     """gpt-6 has no top-level tools: an input item carries them."""
     body = codex_body()
@@ -302,6 +316,7 @@ async def test_the_clients_cache_key_names_the_session(stack: Stack) -> None:
     assert call.body["prompt_cache_key"] == call.headers["session-id"] == "0190-thread"
 
 
+@pytest.mark.proves("ENGINE-repair")
 async def test_encrypted_reasoning_of_another_account_is_left_out_and_the_turn_runs(stack: Stack) -> None:
     foreign = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAAAAforeign"}
     body = {"model": MODEL, "input": [user("Hello"), foreign, user("Reply with exactly: ok")], "store": False}
@@ -312,6 +327,7 @@ async def test_encrypted_reasoning_of_another_account_is_left_out_and_the_turn_r
 # what this version does not keep ------------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("ENGINE-no-state")
 @only(CODEX)
 @pytest.mark.parametrize(
     ("field", "value", "code"),

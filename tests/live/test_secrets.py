@@ -195,6 +195,7 @@ async def secretive(
         yield stack
 
 
+@pytest.mark.proves("ENGINE-secrets")
 @in_both_forms
 @pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.name)
 async def test_no_secret_is_in_an_answer_a_page_a_metric_or_a_log_line(
@@ -222,6 +223,7 @@ def gap(reason: str) -> pytest.MarkDecorator:
     return pytest.mark.xfail(strict=True, reason=reason)
 
 
+@pytest.mark.proves("ENGINE-secrets")
 @in_both_forms
 @pytest.mark.parametrize(
     ("credentials", "careless"),
@@ -254,6 +256,7 @@ async def test_an_upstream_that_repeats_our_credentials_is_not_passed_on(
     assert seen.holding([*mine, *token_parts(tokens)]) == []
 
 
+@pytest.mark.proves("ENGINE-secrets")
 @in_both_forms
 @pytest.mark.parametrize("mode", [CODEX, NATIVE], ids=lambda mode: mode.name)
 async def test_a_proxys_password_stays_with_the_proxy(

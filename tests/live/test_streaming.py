@@ -14,7 +14,13 @@ import pytest_asyncio
 
 from tests.live.sdk import Sdk, events
 from tests.live.stack import MODEL, MODES, DialectName, Stack, running
-from tests.sdk_types import check_chat_stream, check_error, check_response_stream
+from tests.sdk_types import (
+    check_chat_stream,
+    check_error,
+    check_failed_chat_stream,
+    check_failed_response_stream,
+    check_response_stream,
+)
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -44,6 +50,7 @@ def delta_of(event: Any) -> str:
     return "".join(choice.delta.content or "" for choice in getattr(event, "choices", ()))
 
 
+@pytest.mark.proves("ENGINE-live")
 @each_dialect
 async def test_the_first_piece_arrives_before_the_upstream_sends_the_second(
     sdk: Sdk, stack: Stack, dialect: DialectName
@@ -63,6 +70,7 @@ async def test_the_first_piece_arrives_before_the_upstream_sends_the_second(
     assert text == "first second"
 
 
+@pytest.mark.proves("ENGINE-client-left", "CASE-94")
 @each_dialect
 async def test_a_client_that_leaves_a_stream_ends_the_upstream_call(
     sdk: Sdk, stack: Stack, dialect: DialectName
@@ -80,6 +88,7 @@ async def test_a_client_that_leaves_a_stream_ends_the_upstream_call(
     assert call.closed_early
 
 
+@pytest.mark.proves("ENGINE-client-left")
 @streamed_or_not
 @each_dialect
 async def test_a_client_that_leaves_before_any_answer_ends_the_upstream_call(
@@ -100,6 +109,7 @@ async def test_a_client_that_leaves_before_any_answer_ends_the_upstream_call(
     assert call.closed_early
 
 
+@pytest.mark.proves("ENGINE-parallel")
 @each_dialect
 async def test_many_streams_at_once_do_not_mix(stack: Stack, dialect: DialectName) -> None:
     method, arguments = TURNS[dialect]
@@ -133,6 +143,7 @@ async def impatient(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIter
         yield stack
 
 
+@pytest.mark.proves("ENGINE-silence")
 @pytest.mark.parametrize("before", [True, False], ids=["before-the-answer", "inside-the-answer"])
 @each_dialect
 async def test_silence_is_filled_with_comments(lively: Stack, dialect: DialectName, before: bool) -> None:
@@ -156,6 +167,27 @@ async def test_silence_is_filled_with_comments(lively: Stack, dialect: DialectNa
         assert check_response_stream(received).output_text == "whole"
 
 
+@pytest.mark.proves("ENGINE-late")
+@each_dialect
+async def test_a_failure_after_the_first_comment_is_told_inside_the_stream(lively: Stack, dialect: DialectName) -> None:
+    """The status line is out by then, though no output was shown."""
+    gate = lively.sim.gate("late")
+    lively.play(dialect, {"steps": [{"gate": "late"}], "opening": False, "finish": {"failed": "server_is_overloaded"}})
+    received = b""
+    body = {**TURNS[dialect][1], "stream": True}
+    async with asyncio.timeout(10), lively.http.stream("POST", PATHS[dialect], json=body) as answer:
+        assert answer.status_code == 200
+        async for chunk in answer.aiter_raw():
+            received += chunk
+            if gate.reached.is_set() and b"\n\n:" in b"\n\n" + received:
+                gate.set()
+    if dialect == "chat":
+        assert check_failed_chat_stream(received).code == "server_is_overloaded"
+    else:
+        assert check_failed_response_stream(received) == "server_is_overloaded"
+
+
+@pytest.mark.proves("ENGINE-idle")
 @streamed_or_not
 @each_dialect
 async def test_an_upstream_that_never_answers_is_a_504(impatient: Stack, dialect: DialectName, stream: bool) -> None:
@@ -165,6 +197,7 @@ async def test_an_upstream_that_never_answers_is_a_504(impatient: Stack, dialect
     await _abandoned(impatient, dialect)
 
 
+@pytest.mark.proves("ENGINE-idle")
 @each_dialect
 async def test_an_upstream_that_falls_silent_ends_the_stream_with_an_error(
     impatient: Stack, dialect: DialectName

@@ -60,3 +60,16 @@ def event(kind: str, number: int | None = None, **fields: Any) -> Frame:
 
 def of_type(frames: Iterable[Frame], kind: str) -> list[Json]:
     return [frame.data for frame in frames if frame.type == kind]
+
+
+def types(frames: list[Frame]) -> list[str]:
+    return [frame.type.removeprefix("response.") for frame in frames]
+
+
+def output(frames: list[Frame]) -> list[Json]:
+    found: list[Json] = frames[-1].data["response"]["output"]
+    return found
+
+
+def texts(items: list[Json]) -> list[str]:
+    return [part["text"] for item in items for part in item.get("content") or []]

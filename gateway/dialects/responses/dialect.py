@@ -8,7 +8,7 @@ from gateway.core import json
 from gateway.core.request import Request
 from gateway.core.response import complete_response, request_echo
 from gateway.dialects import Choices, Exchange, Relayed
-from gateway.dialects.responses.request import checked, items, needed
+from gateway.dialects.responses.request import checked, items
 from gateway.dialects.responses.stream import ResponsesEncoder
 
 Json = dict[str, Any]
@@ -58,9 +58,8 @@ class Responses:
     def relay(self, document: Json, model: str | None) -> Relayed:
         """A server that speaks Responses gets the client's own bytes, or the document under another model name.
 
-        Raises InvalidRequest when `model` or `input` is not there at all.
+        Nothing is checked: the server judges what it gets, new fields and an empty body included.
         """
-        needed(document)
         body = None if model is None else {**document, "model": model}
         request = Request(document if body is None else body, stream=document.get("stream") is True)
         return Relayed(body, exchange=ResponsesExchange(request, {}))
