@@ -18,7 +18,7 @@ import httpx2
 import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway import __version__
+from gateway import __version__, logs
 from gateway.config import Settings, listeners, load_workdir
 from gateway.dialects import Choices, chat, responses
 from gateway.engine.engine import Engine
@@ -176,11 +176,12 @@ class App:
 def create_app(settings: Settings | None = None, *, workdir: Path | None = None, demo: bool = False) -> App:
     """The gateway. Without arguments the settings come from the environment and the work directory it names.
 
-    `demo` answers from the built-in simulator until somebody has logged in.
-    Raises ConfigError when the settings are wrong.
+    `demo` answers from the built-in simulator until somebody has logged in. Without settings the log is set up too:
+    whoever calls a factory has not done it. Raises ConfigError when the settings are wrong.
     """
     if settings is None:
         settings, found = load_workdir(os.environ)
+        logs.configure(settings.logging, workdir or found)
         workdir = workdir or found
         demo = demo or os.environ.get("CODEX_GATEWAY_DEMO") == "1"
     return App(settings, workdir or Path.cwd(), demo=demo)

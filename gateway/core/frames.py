@@ -49,11 +49,11 @@ class Frame:
 
     @classmethod
     def of(cls, data: Json) -> Frame:
-        """A frame of our own making; `data["type"]` becomes the event name."""
+        """A frame of our own making; `data["type"]` becomes the event name, if there is one (chat has none)."""
         frame = cls.__new__(cls)
         frame._raw = None
         frame._payload = None
-        frame._event = frame._type = data["type"]
+        frame._event = frame._type = data.get("type", "")
         frame._typed = True
         frame._data = data
         return frame
@@ -89,7 +89,8 @@ class Frame:
     def raw(self) -> bytes:
         """The bytes of the event as it came, or the one canonical form of an event we made."""
         if self._raw is None:
-            self._raw = b"event: %b\ndata: %b\n\n" % (self._event.encode(), self.payload)
+            head = b"event: %b\n" % self._event.encode() if self._event else b""
+            self._raw = head + b"data: %b\n\n" % self.payload
         return self._raw
 
     @property

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from gateway.core import json
 from gateway.core.failures import failure
 from gateway.core.frames import Frame
+from gateway.core.redact import Redaction
 from gateway.core.repair import Repair
 from gateway.core.response import complete_response
 from gateway.engine.channel import Channel, NativeChannel, TranslatedChannel, early_failure, truncated
@@ -52,7 +53,7 @@ class Attempt:
             answer = await self._upstream.open(call)
         except GatewayError as error:
             self._metrics.upstream_answer(self._upstream.name, error.status if error.source == "upstream" else 0)
-            raise
+            raise Redaction(self._upstream.secrets()).error(error) from error.__cause__
         self._metrics.upstream_answer(self._upstream.name, answer.status)
         turn.facts["upstream_status"] = answer.status
         try:
@@ -89,13 +90,14 @@ class Attempt:
         """Read the stream to its terminal event, and answer with the one finished object."""
         repair = self._repair(turn)
         reader = SSEReader(self._limits.event_bytes)
+        redaction = Redaction(self._upstream.secrets())
         chunks = await self._event_chunks(answer)
         async for chunk in chunks:
-            self._fold_frames(repair, reader.feed(chunk))
+            self._fold_frames(repair, redaction.frames(reader.feed(chunk)))
             if repair.terminal is not None:
                 break
         else:
-            self._fold_frames(repair, reader.finish())
+            self._fold_frames(repair, redaction.frames(reader.finish()))
         if repair.terminal is None:
             raise truncated()
         response = complete_response(repair.fold.response())
@@ -149,10 +151,11 @@ class Attempt:
     async def _pump(self, channel: Channel, chunks: AsyncIterator[bytes], sink: Sink) -> None:
         """Frames to the client, one write a read; the first ones wait until there is output to show."""
         reader = SSEReader(self._limits.event_bytes)
+        redaction = Redaction(self._upstream.secrets())
         held: list[Frame] = []
         opened = False
         async for chunk in chunks:
-            frames = reader.feed(chunk)
+            frames = redaction.frames(reader.feed(chunk))
             if not opened:
                 held += frames
                 opened = _opens(frames, channel, sink) or len(held) > HELD_FRAMES
@@ -164,11 +167,11 @@ class Attempt:
                 await sink.write(data)
             if channel.finished:
                 return
-        rest = reader.finish()
+        rest = redaction.frames(reader.finish())
         if not opened:
             if not _opens(rest, channel, sink):
                 raise truncated()
-            rest = held + rest
+            rest = [*held, *rest]
         data = channel.feed(rest) + channel.end()
         if data:
             await sink.write(data)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from gateway.core.failures import failure
+from gateway.core.failures import error_of, failure
 from gateway.core.frames import DONE, Frame
 from gateway.core.repair import Repair
 from gateway.dialects import Relay, StreamEncoder
@@ -156,17 +156,18 @@ class NativeChannel:
 
 def early_failure(frame: Frame, now: float) -> GatewayError | None:
     """The HTTP error for a `response.failed` or `error` frame; None for any other frame."""
-    if frame.type == "error":
+    if frame.type in ("error", "response.failed"):
         return failure(_error_of(frame), now=now)
-    if frame.type == "response.failed":
-        response = frame.data.get("response") or {}
-        return failure(response.get("error"), now=now)
     if frame.type == DONE:
         return truncated()
     return None
 
 
 def _error_of(frame: Frame) -> Json | None:
-    data = frame.data
-    nested = data.get("error")
-    return nested if isinstance(nested, dict) else data
+    """The error object of a frame that tells one; None when proxies cut it beyond reading."""
+    try:
+        data = frame.data
+    except ValueError:
+        return None
+    response = data.get("response")
+    return error_of(response if isinstance(response, dict) else data)

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from gateway.core import json
-from gateway.core.request import Request
 from gateway.dialects import Choices, Exchange, Relay
 from gateway.engine.attempt import Attempt
 from gateway.engine.metrics import Metrics, token_counts
@@ -95,7 +94,7 @@ class Engine:
     async def model(self, name: str) -> Model | None:
         """One model by any name a request may give it: its own, an alias, or one with an effort behind it."""
         models = await self.models()
-        slug, _ = resolve(name, models, {})
+        slug, _ = resolve(name, models, self._aliases)
         found = next((model for model in models if model.id == slug), None)
         if found is None or slug == name:
             return found
@@ -112,19 +111,18 @@ class Engine:
         name = turn.document.get("model")
         model, effort = await self._resolve(name) if isinstance(name, str) else (None, None)
         turn.facts.update(model=model, upstream=self._upstream.name, dialect=turn.dialect.name)
-        renamed = model if model != name else None
         if turn.dialect.name in self._upstream.native and effort is None:
-            plan = self._relay_plan(turn, renamed)
+            plan = self._relay_plan(turn, model if model != name else None)
             if plan is not None:
                 return plan
-        return await self._translation_plan(turn, renamed, effort)
+        return await self._translation_plan(turn)
 
     async def _resolve(self, name: str) -> tuple[str, str | None]:
         """The upstream's slug and the effort that aliases and suffixes of a model name stand for."""
-        name = self._aliases.get(name, name)
-        if not looks_suffixed(name):
-            return name, None
-        return resolve(name, await self._upstream.models(), {})
+        known = self._aliases.get(name, name)
+        if not looks_suffixed(known):
+            return known, None
+        return resolve(name, await self._upstream.models(), self._aliases)
 
     def _relay_plan(self, turn: Turn, renamed: str | None) -> Plan | None:
         relayed = turn.dialect.relay(turn.document, renamed)
@@ -140,9 +138,9 @@ class Engine:
             relayed=True,
         )
 
-    async def _translation_plan(self, turn: Turn, renamed: str | None, effort: str | None) -> Plan:
+    async def _translation_plan(self, turn: Turn) -> Plan:
         exchange = turn.dialect.decode(turn.document, self._choices)
-        request = with_model(exchange.request, renamed, effort)
+        request = exchange.request
         if request.body.get("reasoning") or request.body.get("service_tier"):
             await self._upstream.models()  # what the model can do decides what is asked of it
         try:
@@ -150,7 +148,6 @@ class Engine:
         except InvalidRequest as error:
             error.param = exchange.client_param(error.param)
             raise
-        # A field that the client has no name for is not one it sent.
         dropped = [*request.dropped, *filter(None, map(exchange.client_param, shaped.dropped))]
         headers = exchange.headers()
         if dropped:
@@ -221,15 +218,3 @@ class Engine:
         if usage:
             self._metrics.tokens(usage)
             turn.facts["tokens"] = token_counts(usage)
-
-
-def with_model(request: Request, model: str | None, effort: str | None) -> Request:
-    """The request under the upstream's model name; an effort from the name yields to one the client sent."""
-    if model is None and effort is None:
-        return request
-    body = dict(request.body)
-    if model is not None:
-        body["model"] = model
-    if effort is not None:
-        body["reasoning"] = {"effort": effort, **(body.get("reasoning") or {})}
-    return Request(body, request.stream, request.dropped, request.extra)

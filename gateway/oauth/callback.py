@@ -120,10 +120,10 @@ async def serving(
 
     app = Starlette(routes=[Route(path, callback, methods=["GET"]), Route("/cancel", cancel, methods=["GET"])])
     config = uvicorn.Config(
-        # No log: a line would hold the address, and the address holds the code.
+        # No access log: a line would hold the address, and the address holds the code.
         app,
         log_config=None,
-        log_level="critical",
+        log_level=None,
         access_log=False,
         lifespan="off",
         server_header=False,

@@ -74,7 +74,7 @@ async def logout(file: TokenFile, endpoint: TokenEndpoint) -> list[str]:
     except OAuthUnavailable as error:
         return [
             *said,
-            f"The server did not confirm the revocation: {error.message}. "
+            f"The server did not confirm the revocation: {error.message.rstrip('.')}. "
             "To be sure, end the session in the security settings of the ChatGPT account.",
         ]
     return [*said, "The login was revoked at the server."]

@@ -28,7 +28,7 @@ def serve(listen: str = "127.0.0.1:9090", scenario_path: str | None = None) -> N
     sys.stdout.write(
         f"Simulator (offline, answers are simulated) at {address} - SDK: base_url {address}/v1, key {key}; "
         f"gateway: oauth endpoints {address}/oauth/authorize and /oauth/token, "
-        f"upstream.codex_base_url {address}/backend-api/codex\n"
+        f"upstream.codex_base_url {address}\n"
     )
     sys.stdout.flush()
     config = uvicorn.Config(Simulator(scenario), log_level="warning", ws="none")

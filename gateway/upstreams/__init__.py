@@ -109,6 +109,10 @@ class Upstream(Protocol):
         """Deltas of its streams need not be parsed to be believed."""
         ...
 
+    def secrets(self) -> tuple[str, ...]:
+        """What it sends with its calls and a client must never see, so that an echo of it can be taken out."""
+        ...
+
     def shape(self, request: Request, hints: Hints) -> Shaped:
         """The profile filter: the only place that knows what this server refuses.
 

@@ -101,7 +101,11 @@ class CodexUpstream:
         self._retries = limits.retries
         self._now, self._random = now, random
         self._account = ""
+        self._sent: tuple[str, ...] = ()
         self._shelf = Shelf(self._fetch_models, clock=clock, fresh_seconds=_MODELS_FRESH_SECONDS, spare=BUILT_IN)
+
+    def secrets(self) -> tuple[str, ...]:
+        return self._sent
 
     def shape(self, request: Request, hints: Hints) -> Shaped:
         return shape(request, hints, self._rules, self._shelf.known)
@@ -165,6 +169,7 @@ class CodexUpstream:
         if login.fedramp:
             credential.append((b"X-OpenAI-Fedramp", b"true"))
         headers = [*self._identity, *credential, *self._cookies.header(), *outgoing.headers]
+        self._sent = (login.access_token, login.account_id)
         answer = await self._line.send(replace(outgoing, headers=headers))
         self._cookies.keep(answer.set_cookie)
         return answer

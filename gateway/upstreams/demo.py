@@ -61,6 +61,9 @@ class UntilLogin:
     def trusted(self) -> bool:
         return self._current.trusted
 
+    def secrets(self) -> tuple[str, ...]:
+        return self._current.secrets()
+
     def shape(self, request: Request, hints: Hints) -> Shaped:
         return self._current.shape(request, hints)
 

@@ -17,6 +17,7 @@ import httpx2
 from socksio import SOCKSError
 
 from gateway.core.failures import failure
+from gateway.core.redact import redact
 from gateway.errors import (
     GatewayError,
     OAuthUnavailable,
@@ -29,7 +30,7 @@ from gateway.errors import (
 )
 from gateway.upstreams import Model
 from gateway.upstreams.catalogue import names
-from gateway.upstreams.refusals import Problem, read, redact
+from gateway.upstreams.refusals import Problem, read
 
 Kind = Literal["codex", "openai"]
 

@@ -64,8 +64,12 @@ class OpenAIUpstream:
         self._json_seconds = limits.json_seconds
         self._retries = limits.retries
         self._now, self._random = now, random
-        self._headers = _headers(upstream.api_key.get_secret_value())
+        self._api_key = upstream.api_key.get_secret_value()
+        self._headers = _headers(self._api_key)
         self._shelf = Shelf(self._fetch_models, clock=clock, fresh_seconds=_MODELS_FRESH_SECONDS)
+
+    def secrets(self) -> tuple[str, ...]:
+        return (self._api_key,)
 
     def shape(self, request: Request, hints: Hints) -> Shaped:
         return shape(request, hints, self._rules, self._shelf.known)

@@ -12,6 +12,7 @@ from typing import Any
 
 from gateway.core import json
 from gateway.core.failures import normal
+from gateway.core.redact import redact
 
 Json = dict[str, Any]
 
@@ -21,26 +22,6 @@ _READ_CHARACTERS = 8 * 1024
 _KEYS = {"message", "type", "code", "param"}
 
 _MARKUP = re.compile(r"<(script|style)\b.*?</\1\s*>|<!--.*?-->|<[^>]*>", re.IGNORECASE | re.DOTALL)
-
-_SECRETS = (
-    (re.compile(r"\beyJ[\w-]{5,}\.[\w-]+(?:\.[\w-]*)?"), "[token]"),
-    (re.compile(r"\b(?:sk|rt|at|sess)[-_][\w.*-]{6,}"), "[token]"),
-    (re.compile(r"(?i)\bbearer\s+[\w.~+/=-]{6,}"), "Bearer [token]"),
-    (re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+"), "[e-mail]"),
-    (re.compile(r"\b(?:org|acct|account|user|proj|ws|workspace)[-_](?=\w*\d)[A-Za-z0-9]{8,}\b"), "[account]"),
-    (re.compile(r"\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b"), "[id]"),
-    (
-        re.compile(r"(?i)\b(in organization|for organization|workspace named)\s+(?!\[)[^\s,.]+(?=\s+on\b|[\s,.])"),
-        r"\1 [organization]",
-    ),
-)
-
-
-def redact(text: str) -> str:
-    """The text without tokens, e-mail addresses, account ids and names of organisations."""
-    for pattern, stand_in in _SECRETS:
-        text = pattern.sub(stand_in, text)
-    return text
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,4 +59,4 @@ def test_serve_prints_one_line_with_its_address_and_how_to_use_it(tmp_path: Path
         os.kill(process.pid, signal.SIGINT)
         process.communicate()
     assert (answer.status_code, answer.headers["x-simulated"]) == (200, "true")
-    assert url.removesuffix("/v1") + "/backend-api/codex" in line
+    assert "upstream.codex_base_url " + url.removesuffix("/v1") in line

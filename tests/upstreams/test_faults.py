@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.core.redact import redact
 from gateway.errors import (
     GatewayError,
     OAuthUnavailable,
@@ -22,7 +23,6 @@ from gateway.errors import (
 )
 from gateway.upstreams import Model
 from gateway.upstreams.faults import Kind, faults, refusal
-from gateway.upstreams.refusals import redact
 
 MODELS = (Model("gpt-6-sol"), Model("gpt-5.5"), Model("secret", hidden=True))
 NOW = 1_800_000_000.0

@@ -1,0 +1,90 @@
+"""What an upstream's error text must not carry to a client: credentials, whose account it was (translation §8.4)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from gateway.core.frames import Frame
+from gateway.errors import GatewayError, UpstreamRefusal
+
+Json = dict[str, Any]
+
+SHORTEST_SECRET = 8
+"""A shorter literal is a dummy key (`none`, `ollama`), and taking it out would only maim texts."""
+
+_SHAPES = (
+    (re.compile(r"\beyJ[\w-]{5,}\.[\w-]+(?:\.[\w-]*)?"), "[token]"),
+    (re.compile(r"\b(?:sk|rt|at|sess)[-_][\w.*-]{6,}"), "[token]"),
+    (re.compile(r"(?i)\bbearer\s+[\w.~+/=-]{6,}"), "Bearer [token]"),
+    (re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+"), "[e-mail]"),
+    (re.compile(r"\b(?:org|acct|account|user|proj|ws|workspace)[-_](?=\w*\d)[A-Za-z0-9]{8,}\b"), "[account]"),
+    (re.compile(r"\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b"), "[id]"),
+    (
+        re.compile(r"(?i)\b(in organization|for organization|workspace named)\s+(?!\[)[^\s,.]+(?=\s+on\b|[\s,.])"),
+        r"\1 [organization]",
+    ),
+)
+
+
+def redact(text: str) -> str:
+    """The text without tokens, e-mail addresses, account ids and names of organisations, known by their shape."""
+    for pattern, stand_in in _SHAPES:
+        text = pattern.sub(stand_in, text)
+    return text
+
+
+class Redaction:
+    """Takes shapes and the given literals out of errors. Everything else passes as the same object."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        self._secrets = [secret for secret in secrets if len(secret) >= SHORTEST_SECRET]
+
+    def text(self, text: str) -> str:
+        """The text without secrets."""
+        for secret in self._secrets:
+            text = text.replace(secret, "[secret]")
+        return redact(text)
+
+    def error(self, error: GatewayError) -> GatewayError:
+        """The same error, its texts redacted; a body that holds a secret is not relayed byte for byte."""
+        error.message, error.detail = self.text(error.message), self.text(error.detail)
+        if isinstance(error, UpstreamRefusal) and error.body is not None:
+            body = error.body.decode("utf-8", "replace")
+            if any(secret in body for secret in self._secrets):
+                error.body = None
+        return error
+
+    def frames(self, frames: Sequence[Frame]) -> Sequence[Frame]:
+        """The frames, those that tell a failure redacted."""
+        if not any(map(_tells_failure, frames)):
+            return frames
+        return [self._frame(frame) if _tells_failure(frame) else frame for frame in frames]
+
+    def _frame(self, frame: Frame) -> Frame:
+        try:
+            data = frame.data
+        except ValueError:
+            return frame
+        clean = self._told(data)
+        response = data.get("response")
+        if isinstance(response, dict):
+            clean["response"] = self._told(response)
+        return frame if clean == data else Frame.of(clean)
+
+    def _told(self, holder: Json) -> Json:
+        """A copy of an object whose `error`, or whose own `message`, is redacted."""
+        clean = dict(holder)
+        for name in ("error", "message"):
+            value = holder.get(name)
+            if isinstance(value, str):
+                clean[name] = self.text(value)
+            elif isinstance(value, dict):
+                clean[name] = {key: self.text(item) if isinstance(item, str) else item for key, item in value.items()}
+        return clean
+
+
+def _tells_failure(frame: Frame) -> bool:
+    """Whether the frame can hold an error. Quotes inside texts are escaped: the searched bytes are a key or a type."""
+    return b'"error"' in frame.raw
