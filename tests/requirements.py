@@ -762,7 +762,7 @@ ENGINE: dict[str, Promise] = {
     "ENGINE-client-left": Promise("design §6", "a client that leaves ends the upstream call, streamed or not"),
     "ENGINE-parallel": Promise("design §1", "streams that run at once do not mix"),
     "ENGINE-silence": Promise("design §5.3", "a silent stream is kept alive with comments"),
-    "ENGINE-progress": Promise("design §5.3", "Responses clients get response.in_progress again after 120 s of silence"),
+    "ENGINE-progress": Promise("design §5.3", "Responses clients are told of progress again after 120 s of silence"),
     "ENGINE-idle": Promise("design §5.2", "an upstream silent for too long is a 504, or an error inside the stream"),
     "ENGINE-retry": Promise("design §6", "a passing failure is tried again before the client sees a byte"),
     "ENGINE-repair": Promise("codex-upstream §12", "encrypted reasoning of another account is left out, once"),

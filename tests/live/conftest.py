@@ -17,6 +17,23 @@ from tests.live.sdk import Sdk
 from tests.live.stack import MODES, Stack, running
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the cells of a test's table that make no sense, as its mark `applies` says."""
+    left_out = [item for item in items if not _applies(item)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if _applies(item)]
+
+
+def _applies(item: pytest.Item) -> bool:
+    mark = item.get_closest_marker("applies")
+    if mark is None:
+        return True
+    assert isinstance(item, pytest.Function)
+    parameters = {"mode" if name == "shared" else name: value for name, value in item.callspec.params.items()}
+    return bool(mark.args[0](parameters))
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session", params=MODES, ids=lambda mode: mode.name)
 async def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
     """A running stack; tests that suit one mode only choose it with `stack.only`."""
