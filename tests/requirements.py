@@ -23,6 +23,19 @@ WIRE: dict[str, Promise] = {
     "WIRE-linear": Promise("performance §4", "the work of a read does not grow with what was read before"),
     "WIRE-chunking": Promise("style §9", "how the network cuts a stream changes nothing"),
     "WIRE-surrogates": Promise("design §6", "half a surrogate pair is read and written, never a crash"),
+    "WIRE-client-halves": Promise(
+        "design §6", "half a surrogate pair in a request becomes U+FFFD, which every server accepts"
+    ),
+    "REDACT-shapes": Promise(
+        "translation §8.4", "tokens, e-mail addresses, accounts and organisations in errors are known by their shape"
+    ),
+    "REDACT-literals": Promise(
+        "design §5.5", "what was sent to an upstream is taken out of its errors, dummy keys stay"
+    ),
+    "REDACT-errors": Promise("design §5.5", "an error's texts are redacted, and no body with a secret is relayed"),
+    "REDACT-frames": Promise(
+        "design §5.5", "failures inside a stream are redacted at any depth; every other frame stays the same object"
+    ),
 }
 
 RESPONSES: dict[str, Promise] = {
@@ -85,6 +98,7 @@ RESPONSES: dict[str, Promise] = {
 }
 
 CHAT: dict[str, Promise] = {
+    "CHAT-corpus": Promise("style §9", "recorded streams give the same chunks however they are read; cut ones, errors"),
     "CHAT-plain": Promise("translation §1", "a plain request is one input item"),
     "CHAT-fields": Promise("translation §1.1", "every top-level field has one inner form"),
     "CHAT-malformed": Promise("translation §1.0", "a malformed field is 400 invalid_request and names the field"),
@@ -93,7 +107,6 @@ CHAT: dict[str, Promise] = {
         "translation §0", "soft wishes are reported as dropped; strict refuses them, lenient drops more"
     ),
     "CHAT-reasoning": Promise("translation §1.7", "vendors' switches for reasoning become an effort"),
-    "CHAT-extra": Promise("design §2", "vendor fields go to extra, not to the inner body"),
     "CHAT-stream-options": Promise("translation §1.1", "padding is switched off unless the client asked for it"),
     "CHAT-instructions": Promise("translation §1.1", "instructions next to messages are the first developer item"),
     "CHAT-inner-body": Promise("translation §1.0", "a Responses body may hold messages and items of either form"),
@@ -401,10 +414,20 @@ UPSTREAM: dict[str, Promise] = {
     "FAIL-26": Promise("codex-upstream §12", "service tiers are mapped or left out"),
     "FAIL-27": Promise("codex-upstream §12", "an unknown previous_response_id is 400 previous_response_not_found"),
     "FAIL-28": Promise("codex-upstream §12", "the classic shape is always sent, never the lite header"),
-    "FAIL-30": Promise("codex-upstream §12", "x"),
+    "FAIL-30": Promise("codex-upstream §12", "large bodies are compressed, and one that is too large is a clear 413"),
     "FAIL-37": Promise("codex-upstream §12", "every refusal becomes an OpenAI error object"),
     "FAIL-38": Promise("codex-upstream §12", "credentials are built for each call"),
     "FAIL-40": Promise("codex-upstream §12", "an outage of the edge is 503 and is not held against the account"),
+    "UPSTREAM-malformed": Promise(
+        "design §5.3", "a value of the wrong kind at any place is a 4xx naming the field, or left to the upstream"
+    ),
+    "UPSTREAM-dropped-names": Promise(
+        "design §5.3", "x-gateway-dropped holds plain names only, and a bounded number of them"
+    ),
+    "UPSTREAM-codex-client": Promise(
+        "clients, Codex",
+        "a body of the Codex client reaches the backend as it is, less ids and states of replayed items",
+    ),
     "CASE-16": Promise("translation §9", "max_output_tokens to codex is removed and reported"),
     "CASE-17": Promise("translation §9", "temperature to codex is removed, to openai kept even when 0"),
     "CASE-32": Promise("translation §9", "role system to codex becomes developer everywhere"),
@@ -593,6 +616,25 @@ SIMULATOR: dict[str, Promise] = {
     "SIM-keys": Promise("simulator", "The OpenAI routes need a known key unless the scenario is open."),
     "SIM-stored": Promise("simulator", "Stored responses are read, continued and deleted."),
     "SIM-honest": Promise("simulator", "Every answer says that it is simulated."),
+    "SIM-malformed": Promise(
+        "simulator", "A value of the wrong kind in any field is refused in the service's own form, never with a 5xx."
+    ),
+    "SIM-unreadable": Promise(
+        "simulator", "A body that is no JSON, as with half a surrogate pair, is a 400 that says why in both forms."
+    ),
+    "SIM-codex-only": Promise(
+        "simulator", "Built-in scripts play on the OpenAI routes too; steps only the Codex backend knows send nothing."
+    ),
+    "SIM-refresh-count": Promise("simulator", "Every refresh asked for is counted, also those that scripts answer."),
+    "SIM-reset": Promise(
+        "simulator", "A reset begins anew with the first scenario and keeps logins and stored responses."
+    ),
+    "SIM-pace": Promise("simulator", "A script's delay and waits are slept, before and inside the answer."),
+    "SIM-instructions": Promise("simulator", "A scenario may let the backend take requests without instructions."),
+    "SIM-reasoning-content": Promise("simulator", "Chat shows reasoning only when the script says so."),
+    "SIM-in-process": Promise(
+        "design §5.1", "The simulator is served inside a running loop; leaving ends open requests without a trace."
+    ),
 }
 
 CLI: dict[str, Promise] = {

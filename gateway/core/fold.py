@@ -266,8 +266,8 @@ def _tell_part(draft: Draft, kind: Kind, data: Json) -> None:
         return
     place = (channel.places, _index(data, channel))
     if kind is Kind.PART_DONE:
-        if part.get(channel.field):
-            draft.pieces[place] = [part[channel.field]]
+        if isinstance(full := part.get(channel.field), str) and full:
+            draft.pieces[place] = [full]
         known = draft.parts.get(place, {})
         part = {**part, "annotations": part.get("annotations") or known.get("annotations")}
     draft.parts[place] = {**empty_part(channel), **{name: value for name, value in part.items() if value is not None}}

@@ -58,6 +58,12 @@ class Frame:
         frame._data = data
         return frame
 
+    def telling(self, data: Json) -> Frame:
+        """The same event with other data; it keeps its event name, which may be all that says its type."""
+        frame = Frame.of(data)
+        frame._event, frame._type, frame._typed = self._event, None, False
+        return frame
+
     @property
     def type(self) -> str:
         """`data.type`; the event name when the data has none; `[DONE]` for the end mark; "" for neither."""

@@ -53,6 +53,15 @@ def valid_item_id(kind: str, value: object) -> bool:
     return kind not in _STRICT or value.startswith(PREFIXES[kind] + "_")
 
 
+def wire_call_id(call_id: str) -> str:
+    """The call id as it is, or a stand-in where upstreams would refuse it (translation §1.2).
+
+    The stand-in depends on the whole id, never on a cut of it: two long ids often begin alike. It needs no way back,
+    because a call of the history is only ever matched with its own output, which gets the same stand-in.
+    """
+    return call_id if not call_id or _LEGAL.fullmatch(call_id) else derive("call", call_id)
+
+
 def valid_id(value: object) -> bool:
     """Whether this can be the id of a response."""
     return isinstance(value, str) and _LEGAL.fullmatch(value) is not None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from typing import Any, NoReturn
 
 import orjson
@@ -21,12 +22,28 @@ def loads(text: bytes) -> Any:
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        if "surrogate" not in str(error):
+        if not _is_about_halves(error):
             raise
     try:
         return json.loads(text.decode("utf-8"), parse_constant=_refuse_constant, parse_float=_finite)
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
+
+
+def loads_whole(text: bytes) -> Any:
+    """Parse strict JSON of a client; half of a surrogate pair becomes U+FFFD.
+
+    Programs that cut texts by UTF-16 units send halves, and no server accepts one. In place of an error, because the
+    half stays in the history and would end the conversation for good.
+
+    Raises ValueError, as `loads` does.
+    """
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        if not _is_about_halves(error):
+            raise
+    return orjson.loads(_ESCAPES.sub(_whole, text))
 
 
 def dumps(value: Any) -> bytes:
@@ -36,6 +53,20 @@ def dumps(value: Any) -> bytes:
     except TypeError:
         # Lone surrogates, integers beyond 64 bits: rare, and both written by the standard library.
         return json.dumps(value, separators=(",", ":"), allow_nan=False).encode("ascii")
+
+
+_ESCAPES = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\."
+)
+"""Every escape, so that a backslash that is itself escaped begins none."""
+
+
+def _whole(escape: re.Match[bytes]) -> bytes:
+    return b"\\ufffd" if escape["half"] else escape[0]
+
+
+def _is_about_halves(error: ValueError) -> bool:
+    return "surrogate" in str(error)
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -71,18 +71,19 @@ class Redaction:
         response = data.get("response")
         if isinstance(response, dict):
             clean["response"] = self._told(response)
-        return frame if clean == data else Frame.of(clean)
+        return frame if clean == data else frame.telling(clean)
 
     def _told(self, holder: Json) -> Json:
         """A copy of an object whose `error`, or whose own `message`, is redacted."""
-        clean = dict(holder)
-        for name in ("error", "message"):
-            value = holder.get(name)
-            if isinstance(value, str):
-                clean[name] = self.text(value)
-            elif isinstance(value, dict):
-                clean[name] = {key: self.text(item) if isinstance(item, str) else item for key, item in value.items()}
-        return clean
+        return {**holder, **{name: self._clean(holder[name]) for name in ("error", "message") if name in holder}}
+
+    def _clean(self, value: Any) -> Any:
+        """The value with all its texts redacted, however deep they stand: vendors nest what their own servers said."""
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, list):
+            return [self._clean(entry) for entry in value]
+        return {key: self._clean(entry) for key, entry in value.items()} if isinstance(value, dict) else value
 
 
 def _tells_failure(frame: Frame) -> bool:

@@ -15,13 +15,11 @@ class Request:
     `body` has the shape of the Responses API's create request (`input` is always a list). Nobody edits a body in place:
     each step that changes something makes a new one.
     `dropped` names, in the client's words, the parameters that were accepted but are not sent on (`x-gateway-dropped`).
-    `extra` holds fields that only an upstream of the client's own dialect understands.
     """
 
     body: Json
     stream: bool
     dropped: list[str] = field(default_factory=list)
-    extra: Json = field(default_factory=dict)
 
     @property
     def model(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -48,7 +49,20 @@ class Attempt:
 
     async def run(self, turn: Turn, plan: Plan, sink: Sink, call: Call) -> None:
         """Raises GatewayError for every failure that the client has not been told of."""
-        self._metrics.added(time.perf_counter() - turn.started)
+        if "upstream_status" not in turn.facts:  # the wait before a retry is not the gateway's own time
+            self._metrics.added(time.perf_counter() - turn.started)
+        if not call.stream:
+            async with self._opened(turn, call) as answer:
+                await self._relay_document(turn, plan, sink, answer)
+        elif plan.exchange is not None and not plan.exchange.request.stream:
+            async with self._opened(turn, call) as answer:
+                await self._fold(turn, plan, sink, answer)
+        else:
+            await self._relay_stream(turn, plan, sink, call)
+
+    @contextlib.asynccontextmanager
+    async def _opened(self, turn: Turn, call: Call) -> AsyncIterator[Answer]:
+        """The upstream's answer; its connection is given back, or closed when the answer was not read to its end."""
         try:
             answer = await self._upstream.open(call)
         except GatewayError as error:
@@ -57,12 +71,7 @@ class Attempt:
         self._metrics.upstream_answer(self._upstream.name, answer.status)
         turn.facts["upstream_status"] = answer.status
         try:
-            if not call.stream:
-                await self._relay_document(turn, plan, sink, answer)
-            elif plan.exchange is not None and not plan.exchange.request.stream:
-                await self._fold(turn, plan, sink, answer)
-            else:
-                await self._relay_stream(turn, plan, sink, answer)
+            yield answer
         finally:
             await answer.aclose()
 
@@ -122,24 +131,27 @@ class Attempt:
 
     # SSE from upstream, SSE to the client -----------------------------------------------------------------------------
 
-    async def _relay_stream(self, turn: Turn, plan: Plan, sink: Sink, answer: Answer) -> None:
-        chunks = await self._event_chunks(answer)
+    async def _relay_stream(self, turn: Turn, plan: Plan, sink: Sink, call: Call) -> None:
         channel = self._channel(turn, plan)
-        sink.stream({**_relayed_headers(answer), **plan.headers}, channel.keep_alive)
+        sink.stream(plan.headers, channel.keep_alive)  # a client does not wait in silence for a slow head either
         self._metrics.stream_opened()
         try:
-            await self._pump(channel, chunks, sink)
+            async with self._opened(turn, call) as answer:
+                sink.stream({**_relayed_headers(answer), **plan.headers}, channel.keep_alive)
+                chunks = await self._event_chunks(answer)
+                await self._pump(channel, chunks, sink)
+                await sink.finish()
+                if channel.ended:
+                    await _drain(chunks)
         except GatewayError as error:
             if not sink.committed:
                 raise
             turn.facts["error"] = error.code
             await sink.write(channel.fail(error))
+            await sink.finish()
         finally:
             self._metrics.stream_closed()
             turn.facts["usage"] = channel.usage
-        await sink.finish()
-        if channel.ended:
-            await _drain(chunks)
 
     def _channel(self, turn: Turn, plan: Plan) -> Channel:
         if plan.relay is not None:

@@ -7,6 +7,7 @@ imports nothing of the gateway: what it says about the wire must not depend on t
     auth.py       login, tokens, device login                          library.py    the built-in scripts
     codex.py      the Codex backend        checks.py  its refusals     answers.py    what it says without a script
     openai.py     the OpenAI server        chat.py    its chat form    asks.py       what a request asks for
+    shapes.py     kinds of JSON values     bodies.py  of requests      inprocess.py  its server for `serve --demo`
     turns.py      one Responses turn       scripts.py its events       samples.py    schema → value
     player.py     bytes and pace           limits.py, catalogue.py     serving.py    `codex-gateway simulate`
 """

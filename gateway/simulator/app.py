@@ -19,9 +19,12 @@ from gateway.simulator.auth import AuthHost
 from gateway.simulator.codex import CodexBackend
 from gateway.simulator.library import BUILT_IN
 from gateway.simulator.openai import OpenAIServer
-from gateway.simulator.player import Answer, Gate, Message, Player, Receive, Send, canned, document
+from gateway.simulator.player import Answer, Gate, Message, Player, Receive, Send, Sleep, canned, document
 from gateway.simulator.scenario import ROUTES, Plan, Scenario, ScenarioError, Script, reference
 from gateway.simulator.turns import numbers
+
+_NESTED = 100  # levels of a request; orjson writes at most 254, and answers wrap what they repeat
+_HOLDERS = (dict, list)
 
 
 @dataclass(eq=False, slots=True)
@@ -70,17 +73,24 @@ class Simulator:
 
     `log`: every request (`Call`). `open_streams`, `peak_streams`: now and at most. `refresh_count`: grants of kind
     refresh_token that were asked for. `counters`: requests by route. `scenario` may be replaced at any time; its queues
-    then begin anew. `clock` returns seconds since 1970.
+    then begin anew. `clock` returns seconds since 1970, `sleep` waits for seconds.
     """
 
-    def __init__(self, scenario: Scenario | None = None, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        scenario: Scenario | None = None,
+        *,
+        clock: Callable[[], float] = time.time,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
         self.clock = clock
+        self._sleep = sleep
         self.log: list[Call] = []
         self.counters: Counter[str] = Counter()
         self.open_streams = 0
         self.peak_streams = 0
         self.ids = numbers()
-        self._scenario = scenario or Scenario()
+        self._scenario = self._first = scenario or Scenario()
         self._played: Counter[str] = Counter()
         self._pushed: dict[str, deque[Script | None]] = defaultdict(deque)
         self._gates: dict[str, Gate] = {}
@@ -109,6 +119,20 @@ class Simulator:
     def configure(self, **changes: Any) -> None:
         """Replace settings of the scenario by name, without touching its queues."""
         self._scenario = replace(self._scenario, **changes)
+
+    def reset(self) -> None:
+        """Begin anew with the first scenario: queues, gates, log and counts are cleared.
+
+        For use between tests, while no stream is open. What was given out stays good: logins, device codes, stored
+        responses.
+        """
+        self.scenario = self._first
+        self._pushed.clear()
+        self._gates.clear()
+        self.log.clear()
+        self.counters.clear()
+        self.auth.refresh_count = 0
+        self.peak_streams = self.open_streams
 
     def queue(self, route: str, *scripts: str | Mapping[str, Any] | Script | None) -> None:
         """Play these scripts for the next requests of a route, before the scenario's. Raises ScenarioError."""
@@ -148,7 +172,7 @@ class Simulator:
 
     @property
     def refresh_count(self) -> int:
-        """Refresh grants asked for, successful or not."""
+        """Refresh grants asked for: granted, refused, or answered by a script."""
         return self.auth.refresh_count
 
     def calls(self, route: str) -> list[Call]:
@@ -203,7 +227,7 @@ class Simulator:
         answer = self._route(call)
         call.status = answer.status
         answer.headers["x-simulated"] = "true"
-        player = Player(answer, self.gate, self.changed)
+        player = Player(answer, self.gate, self.changed, self._sleep)
         self.open_streams += answer.stream
         self.peak_streams = max(self.peak_streams, self.open_streams)
         self.changed()
@@ -333,6 +357,21 @@ def _decode(call: Call, raw: bytes) -> None:
         call.body = dict(parse_qsl(raw.decode("utf-8", "replace"), keep_blank_values=True))
         return
     try:
-        call.body = orjson.loads(raw)
+        body = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
-        call.unreadable = f"Invalid JSON: {error}"
+        half = "a \\u escape is one half of a surrogate pair: " if " surrogate in string" in str(error) else ""
+        call.unreadable = f"Invalid JSON: {half}{error}"
+        return
+    if _deeper(body, _NESTED):
+        call.unreadable = f"Invalid JSON: nested deeper than {_NESTED} levels"
+    else:
+        call.body = body
+
+
+def _deeper(document: Any, levels: int) -> bool:
+    """Lists and objects stand in each other more than `levels` deep."""
+    layer = [document]
+    for _ in range(levels):
+        held = (value.values() if isinstance(value, dict) else value for value in layer if isinstance(value, _HOLDERS))
+        layer = [inner for values in held for inner in values]
+    return any(isinstance(value, _HOLDERS) for value in layer)

@@ -122,7 +122,12 @@ class AuthHost:
             ("POST", r"/codex/device", "device", self.device_page),
             ("GET", r"/deviceauth/callback", "callback", self.callback),
         ]
-        return [(method, path, name, lambda call: None, handler) for method, path, name, handler in table]
+        return [(method, path, name, self.guard, handler) for method, path, name, handler in table]
+
+    def guard(self, call: Call) -> None:
+        """Nobody is refused here; counts refresh grants, also those that a script answers."""
+        if call.route == "token" and isinstance(call.body, dict) and call.body.get("grant_type") == "refresh_token":
+            self.refresh_count += 1
 
     # Tokens
 
@@ -199,10 +204,13 @@ class AuthHost:
 
     def _redirect_problem(self, redirect: str) -> str:
         ports = self._sim.scenario.redirect_ports
-        target = urlsplit(redirect)
+        try:
+            target, port = urlsplit(redirect), urlsplit(redirect).port
+        except ValueError:
+            return "redirect_uri is not an address"
         if target.scheme != "http" or target.hostname != "localhost" or target.path != "/auth/callback":
             return "redirect_uri must be http://localhost:<port>/auth/callback"
-        if ports is not None and target.port not in ports:
+        if ports is not None and port not in ports:
             return f"redirect_uri must use one of the ports {', '.join(map(str, ports))}"
         return ""
 
@@ -236,7 +244,6 @@ class AuthHost:
 
     def _refresh(self, form: dict[str, Any], *, keep: bool) -> Answer:
         """Rotate a refresh token; `keep`: the reply will name no new one, so the old one stays good."""
-        self.refresh_count += 1
         token = form.get("refresh_token")
         if not token:
             message = "Invalid 'refresh_token': empty string. Expected a string with minimum length 1."

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import Any
 
 import orjson
 
+_PART = re.compile(r"[0-9]{1,9}")
 UNGATED = "0.0.0"  # the client version that sees the whole catalogue
 _LADDER = ("low", "medium", "high", "xhigh", "max", "ultra")
 _PAID = ("plus", "pro", "prolite", "team", "business", "enterprise", "edu")
@@ -103,7 +105,7 @@ def etag(catalogue: list[dict[str, Any]]) -> str:
 def version(text: str) -> tuple[int, ...]:
     """`1.2.3` → (1, 2, 3); anything unreadable counts as the lowest version."""
     parts = text.split("-", maxsplit=1)[0].split(".")
-    return tuple(int(part) for part in parts) if all(part.isdigit() for part in parts) else (0,)
+    return tuple(int(part) for part in parts) if all(_PART.fullmatch(part) for part in parts) else (0,)
 
 
 def visible(catalogue: list[dict[str, Any]], client: str) -> list[dict[str, Any]]:

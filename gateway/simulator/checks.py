@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.simulator import catalogue
+from gateway.simulator import bodies, catalogue, shapes
 from gateway.simulator.scripts import unseal
 
 _ALLOWED = frozenset(
@@ -90,19 +90,23 @@ def _parameters(body: dict[str, Any], _asker: Asker) -> None:
     for key in body:
         if key not in _ALLOWED:
             raise detail(f"Unsupported parameter: {key}")
-    for key in body.get("stream_options") or ():
+    options = body.get("stream_options")
+    for key in options if isinstance(options, dict) else ():
         if key != "reasoning_summary_delivery":
             raise detail(f"Unsupported parameter: stream_options.{key}")
-    metadata = body.get("client_metadata") or {}
-    if any(not isinstance(value, str) for value in metadata.values()):
-        raise error("Invalid type for 'client_metadata': expected a map of strings.", "invalid_type", "client_metadata")
+
+
+def _kinds(body: dict[str, Any], _asker: Asker) -> None:
+    """Every known field holds a value of its kind: the checks after this one rely on it."""
+    try:
+        shapes.check(body, bodies.CODEX)
+    except shapes.Misshapen as wrong:
+        raise error(str(wrong), wrong.code, wrong.path) from wrong
 
 
 def _roles(body: dict[str, Any], _asker: Asker) -> None:
     for index, item in enumerate(body["input"]):
         place = f"input[{index}]"
-        if not isinstance(item, dict):
-            raise error(f"Invalid type for '{place}': expected an object.", "invalid_type", place)
         if item.get("type", "message") != "message":
             continue
         role = item.get("role")
@@ -158,9 +162,6 @@ def _ids(body: dict[str, Any], _asker: Asker) -> None:
         if given and prefix and not str(given).startswith(prefix):
             text = f"Invalid 'input[{index}].id': '{given}'. Expected an ID that begins with '{prefix}'."
             raise error(text, "invalid_id_prefix", f"input[{index}].id")
-        if "arguments" in item and not isinstance(item["arguments"], str):
-            place = f"input[{index}].arguments"
-            raise error(f"Invalid type for '{place}': expected a string.", "invalid_type", place)
         if kind == "reasoning" and "summary" not in item:
             place = f"input[{index}].summary"
             raise error(f"Missing required parameter: '{place}'.", "missing_required_parameter", place)
@@ -299,5 +300,5 @@ def _strict(schema: Any, name: str, place: str, context: tuple[str, ...]) -> Non
 
 
 _ORDER: tuple[Callable[[dict[str, Any], Asker], None], ...] = (
-    _basics, _parameters, _roles, _ids, _pairs, _seals, _model, _tier, _tools,
+    _basics, _parameters, _kinds, _roles, _ids, _pairs, _seals, _model, _tier, _tools,
 )  # fmt: skip

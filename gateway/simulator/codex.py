@@ -82,8 +82,9 @@ class CodexBackend:
 
     def _plan(self, call: Call) -> str:
         token = call.headers.get("authorization", "").partition(" ")[2]
-        claims = claims_of(token).get("https://api.openai.com/auth") or {}
-        return str(claims.get("chatgpt_plan_type") or self._sim.scenario.plan)
+        claims = claims_of(token).get("https://api.openai.com/auth")
+        plan = claims.get("chatgpt_plan_type") if isinstance(claims, dict) else None
+        return str(plan or self._sim.scenario.plan)
 
     def dressed(self, answer: Answer, script: Script | None, call: Call) -> Answer:
         """An answer with the headers every Codex reply carries."""

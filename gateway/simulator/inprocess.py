@@ -30,4 +30,8 @@ class InProcess:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        # Apps whose client is gone end by themselves, at once and without a logged traceback.
+        connections: list[Any] = list(self._server.server_state.connections)
+        for connection in connections:
+            connection.transport.abort()
         await self._server.shutdown(sockets=[self._socket])

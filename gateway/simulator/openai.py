@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from gateway.simulator import catalogue
 from gateway.simulator.asks import read_chat, read_responses
+from gateway.simulator.bodies import CHAT, RESPONSES
 from gateway.simulator.chat import ChatComposer, holds
 from gateway.simulator.player import Answer, document
 from gateway.simulator.scripts import Beat, Composer, Raw, Stop, tokens
+from gateway.simulator.shapes import Misshapen, Shape, check
 from gateway.simulator.turns import SSE, failed, input_usage, played, response_object, streamed, whole
 
 if TYPE_CHECKING:
@@ -66,25 +68,24 @@ class OpenAIServer:
     def _listed(self) -> list[dict[str, Any]]:
         return [row for row in catalogue.rows(self._sim.scenario.models) if row["visibility"] == "list"]
 
-    def _problem(self, call: Call, needed: str, kinds: type | tuple[type, ...]) -> Answer | None:
-        """What is wrong with a body: unreadable, without model, of an unknown model, or without its main field."""
+    def _problem(self, call: Call, shape: Shape) -> Answer | None:
+        """What is wrong with a body: unreadable, without model, of another shape, or of an unknown model."""
         body = call.body
         if call.unreadable or not isinstance(body, dict):
             return error(400, f"We could not parse the JSON body of your request. {call.unreadable}".strip(), None)
         if not isinstance(body.get("model"), str):
             return error(400, "you must provide a model parameter", "missing_required_parameter", "model")
-        if needed not in body:
-            text = f"Missing required parameter: '{needed}'."
-            return error(400, text, "missing_required_parameter", needed)
-        if not isinstance(body[needed], kinds):
-            return error(400, f"Invalid type for '{needed}'.", "invalid_type", needed)
+        try:
+            check(body, shape)
+        except Misshapen as wrong:
+            return error(400, str(wrong), wrong.code, wrong.path)
         if body["model"] not in {row["slug"] for row in catalogue.rows(self._sim.scenario.models)}:
             return _no_model(body["model"])
         return None
 
     def chat(self, call: Call, script: Script | None) -> Answer:
         """One chat completion."""
-        problem = self._problem(call, "messages", list)
+        problem = self._problem(call, CHAT)
         if problem:
             return problem
         body = call.body
@@ -114,10 +115,10 @@ class OpenAIServer:
     def responses(self, call: Call, script: Script | None) -> Answer:
         """One response; kept unless `store` is false."""
         body = call.body
-        before = body.get("previous_response_id") if isinstance(body, dict) else None
-        problem = self._problem(call, "input", (str, list))
+        problem = self._problem(call, RESPONSES)
         if problem:
             return problem
+        before = body.get("previous_response_id")
         if before is not None and before not in self.stored:
             text = f"Previous response with id '{before}' not found."
             return error(400, text, "previous_response_not_found", "previous_response_id")

@@ -15,6 +15,7 @@ from gateway.simulator.scripts import Beat, Event, Hold, Raw, Stop
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+Sleep = Callable[[float], Awaitable[None]]  # seconds
 
 
 class Gate(asyncio.Event):
@@ -90,8 +91,9 @@ class Player:
     `closed_early` says afterwards that the client left before the answer was complete.
     """
 
-    def __init__(self, answer: Answer, gate: Callable[[str], Gate], reached: Callable[[], None]) -> None:
+    def __init__(self, answer: Answer, gate: Callable[[str], Gate], reached: Callable[[], None], sleep: Sleep) -> None:
         self.closed_early = False
+        self._sleep = sleep
         self._answer = answer
         self._gate = gate
         self._reached = reached
@@ -166,7 +168,7 @@ class Player:
         elif hold.stall:
             await asyncio.Event().wait()
         elif hold.seconds:
-            await asyncio.sleep(hold.seconds)
+            await self._sleep(hold.seconds)
 
 
 async def _left(receive: Receive) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from gateway.simulator.bodies import SCHEMA
+from gateway.simulator.shapes import Misshapen, check
+
 _FORMATS = {
     "date-time": "2026-01-02T03:04:05Z",
     "date": "2026-01-02",
@@ -18,7 +21,9 @@ _FORMATS = {
     "url": "https://example.com/",
     "uuid": "00000000-0000-4000-8000-000000000000",
 }
-_DEPTH = 8  # a schema may refer to itself; below this only required properties are made
+_DEPTH = 8  # a schema may refer to itself; below this only required properties are made, and null where it may be
+_DEEPEST = 32  # below this everything is null: the schema has no finite value
+_LONGEST, _MOST, _LARGEST = 10_000, 100, 2**53  # characters, elements, number: more is not worth sampling
 
 
 class Sampler:
@@ -31,6 +36,8 @@ class Sampler:
 
     def value(self, schema: Any = None, depth: int = 0) -> Any:
         """A value for a schema (the root when left out). `true`, `{}` and what is unknown become a text."""
+        if depth > _DEEPEST:
+            return None
         schema = self._resolve(self._root if schema is None else schema)
         for key in ("const", "enum", "examples"):
             if schema.get(key) not in (None, []):
@@ -38,7 +45,7 @@ class Sampler:
         for key in ("anyOf", "oneOf"):
             if schema.get(key):
                 rest = {name: part for name, part in schema.items() if name != key}
-                return self.value({**rest, **self._first(schema[key])}, depth + 1)
+                return self.value({**rest, **self._first(schema[key], depth)}, depth + 1)
         makers: dict[str, Callable[[dict[str, Any], int], Any]] = {
             "object": self._object,
             "array": self._array,
@@ -48,22 +55,21 @@ class Sampler:
             "boolean": lambda _schema, _depth: True,
             "null": lambda _schema, _depth: None,
         }
-        return makers[_kind(schema)](schema, depth) if _kind(schema) in makers else self._string(schema, depth)
+        kind = _kind(schema, shortest=depth >= _DEPTH)
+        return makers[kind](schema, depth) if kind in makers else self._string(schema, depth)
 
-    def _resolve(self, schema: Any) -> dict[str, Any]:
-        """Follow `$ref` inside the document and join `allOf`."""
+    def _resolve(self, schema: Any, followed: frozenset[str] = frozenset()) -> dict[str, Any]:
+        """Follow `$ref` inside the document and join `allOf`; `followed`: references on the way here."""
         if not isinstance(schema, dict):
             return {}
         target = schema.get("$ref")
         if isinstance(target, str) and target.startswith("#"):
-            found: Any = self._root
-            for part in target.lstrip("#/").split("/") if target != "#" else ():
-                found = found.get(part.replace("~1", "/").replace("~0", "~"), {}) if isinstance(found, dict) else {}
             rest = {key: value for key, value in schema.items() if key != "$ref"}
-            return {**self._resolve(found), **rest}
+            found = {} if target in followed else self._resolve(self._found(target), followed | {target})
+            return {**found, **rest}
         joined = {key: value for key, value in schema.items() if key != "allOf"}
         for part in schema.get("allOf", ()):
-            other = self._resolve(part)
+            other = self._resolve(part, followed)
             joined = {
                 **joined,
                 **other,
@@ -72,9 +78,22 @@ class Sampler:
             }
         return joined
 
-    def _first(self, variants: list[Any]) -> dict[str, Any]:
+    def _found(self, target: str) -> Any:
+        """What a reference names; {} for nothing, and for something that is no schema."""
+        found: Any = self._root
+        for part in target.lstrip("#/").split("/") if target != "#" else ():
+            found = found.get(part.replace("~1", "/").replace("~0", "~"), {}) if isinstance(found, dict) else {}
+        try:
+            check(found, SCHEMA)
+        except Misshapen:
+            return {}
+        return found
+
+    def _first(self, variants: list[Any], depth: int) -> dict[str, Any]:
+        """The first variant that is not null; deep inside the first that is."""
         resolved = [self._resolve(variant) for variant in variants]
-        return next((variant for variant in resolved if variant.get("type") != "null"), resolved[0])
+        null = depth >= _DEPTH
+        return next((variant for variant in resolved if (variant.get("type") == "null") is null), resolved[0])
 
     def _object(self, schema: dict[str, Any], depth: int) -> dict[str, Any]:
         properties: dict[str, Any] = schema.get("properties") or {}
@@ -84,7 +103,7 @@ class Sampler:
 
     def _array(self, schema: dict[str, Any], depth: int) -> list[Any]:
         least = schema.get("minItems", 0 if depth >= _DEPTH else 1)
-        count = min(max(least, 0 if depth >= _DEPTH else 1), schema.get("maxItems", max(least, 1)))
+        count = min(max(least, 0 if depth >= _DEPTH else 1), schema.get("maxItems", max(least, 1)), _MOST)
         prefix = schema.get("prefixItems") or []
         items = schema.get("items", {})
         return [self.value(prefix[i] if i < len(prefix) else items, depth + 1) for i in range(max(count, len(prefix)))]
@@ -100,6 +119,7 @@ class Sampler:
         if high is not None and (value > high or value == schema.get("exclusiveMaximum")):
             value = high // step * step
             value -= step if value == schema.get("exclusiveMaximum") else 0
+        value = value if abs(value) <= _LARGEST else 0  # also what is no number any more
         return int(value) if _kind(schema) == "integer" else value
 
     def _string(self, schema: dict[str, Any], _depth: int) -> str:
@@ -108,14 +128,15 @@ class Sampler:
         if isinstance(schema.get("default"), str) and "pattern" in schema:
             return str(schema["default"])
         self._word = next(self._words, self._word)
-        padded = self._word.ljust(schema.get("minLength", 0), "x")
+        padded = self._word.ljust(min(schema.get("minLength", 0), _LONGEST), "x")
         return padded[: schema["maxLength"]] if "maxLength" in schema else padded
 
 
-def _kind(schema: dict[str, Any]) -> str:
+def _kind(schema: dict[str, Any], *, shortest: bool = False) -> str:
+    """The type to make; of several the first that is not null, or null if `shortest`."""
     kind = schema.get("type")
     if isinstance(kind, list):
-        kind = next((name for name in kind if name != "null"), "null")
+        kind = "null" if shortest and "null" in kind else next((name for name in kind if name != "null"), "null")
     if kind is None:
         kind = "object" if "properties" in schema else "array" if "items" in schema else "string"
     return str(kind)

@@ -110,7 +110,8 @@ def unseal(content: str) -> dict[str, Any] | None:
 class Composer:
     """Turns one script into beats. `response` is the response object without output; afterwards it is the final one.
 
-    `terminal_output`: what the terminal event shows as output, whatever the output was.
+    `terminal_output`: what the terminal event shows as output, whatever the output was. `limits_event`: fields of a
+    codex.rate_limits event; None on the public API, which knows neither that event nor response.metadata.
     """
 
     def __init__(
@@ -121,7 +122,7 @@ class Composer:
         *,
         account: str = "",
         terminal_output: str = "full",
-        limits_event: Any = None,
+        limits_event: Mapping[str, Any] | None = None,
     ) -> None:
         self.response = response
         self._script = script
@@ -172,10 +173,12 @@ class Composer:
             case "item":
                 yield self._added(value)
                 yield self._done(value)
-            case "limits":
+            case "limits" if self._limits_event is not None:
                 yield Event("codex.rate_limits", {"type": "codex.rate_limits", **self._limits_event})
-            case "metadata":
+            case "metadata" if self._limits_event is not None:
                 yield self._event("response.metadata", metadata=value)
+            case "limits" | "metadata":
+                return  # only the Codex backend has such events
             case _:  # an event of the scenario goes out as it was written
                 yield Event(str(value.get("type")), value)
 

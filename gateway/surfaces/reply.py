@@ -50,10 +50,9 @@ class Reply:
         await self._send({"type": "http.response.body", "body": body})
 
     def stream(self, headers: Headers, keep_alive: Callable[[float], bytes]) -> None:
-        """Announce an SSE answer; nothing is sent yet."""
+        """Announce an SSE answer, or tell more of one that was announced; nothing is sent yet."""
         self._headers = {**EVENT_STREAM, **headers}
         self._keep_alive = keep_alive
-        self._output_at = self._sent_at = time.monotonic()
 
     async def write(self, data: bytes) -> None:
         """Send whole events at once; the first call sends the status line."""

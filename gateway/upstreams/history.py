@@ -6,16 +6,14 @@ The backend keeps nothing, so ids of its own items mean nothing to it: it refuse
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Sequence
 from typing import Any
 
+from gateway.core.ids import wire_call_id
 from gateway.errors import InvalidRequest, UnsupportedValue
 
 Json = dict[str, Any]
 
-_CALL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _OUTPUT = "_output"
 _BREAKPOINT = "prompt_cache_breakpoint"
 
@@ -26,23 +24,20 @@ def clean_history(items: Sequence[Any], namespaces: frozenset[str]) -> list[Any]
     Raises InvalidRequest for a reference to an item that only a store could resolve, UnsupportedValue for content that
     the backend cannot read.
     """
-    kept: list[tuple[int, Any]] = []
-    dropped: set[int] = set()
-    for index, item in enumerate(items):
-        cleaned = _clean(item, f"input[{index}]", namespaces) if isinstance(item, dict) else item
-        if cleaned is None:
-            dropped.add(index)
-        else:
-            kept.append((index, cleaned))
-    return [item for index, item in kept if not _leads_nowhere(index, items, dropped)]
-
-
-def _leads_nowhere(index: int, items: Sequence[Any], dropped: set[int]) -> bool:
-    """Whether this is reasoning for an item that was left out."""
-    if not _is_reasoning(items[index]):
-        return False
-    following = next((later for later in range(index + 1, len(items)) if not _is_reasoning(items[later])), None)
-    return following in dropped
+    cleaned = [
+        _clean(item, f"input[{index}]", namespaces) if isinstance(item, dict) else item
+        for index, item in enumerate(items)
+    ]
+    kept = []
+    left_out = False  # whether the item after this one, reasoning aside, was
+    for item, made in zip(reversed(items), reversed(cleaned), strict=True):
+        if not _is_reasoning(item):
+            left_out = made is None
+        elif left_out:
+            continue  # reasoning that leads to nothing
+        if made is not None:
+            kept.append(made)
+    return kept[::-1]
 
 
 def _is_reasoning(item: Any) -> bool:
@@ -60,8 +55,9 @@ def _clean(item: Json, where: str, namespaces: frozenset[str]) -> Json | None:
     if changed.get("role") == "system":
         changed["role"] = "developer"
     if "call_id" in changed:
-        changed["call_id"] = short_call_id(changed["call_id"])
-    if "namespace" in changed and changed["namespace"] not in namespaces:
+        changed["call_id"] = _short(changed["call_id"])
+    namespace = changed.get("namespace")
+    if "namespace" in changed and not (isinstance(namespace, str) and namespace in namespaces):
         del changed["namespace"]
     for name in ("content", "output"):
         if isinstance(changed.get(name), list):
@@ -105,11 +101,9 @@ def _without_breakpoints(value: Any) -> Any:
     return value
 
 
-def short_call_id(call_id: Any) -> Any:
-    """The same id, or one the backend accepts that stands for it wherever it occurs."""
-    if not isinstance(call_id, str) or not call_id or _CALL_ID.fullmatch(call_id):
-        return call_id
-    return "call_" + hashlib.sha256(call_id.encode("utf-8", "surrogatepass")).hexdigest()[:48]
+def _short(call_id: Any) -> Any:
+    """An id the backend accepts wherever it occurs; what is no text is the backend's to judge."""
+    return wire_call_id(call_id) if isinstance(call_id, str) else call_id
 
 
 def without_reasoning(items: Sequence[Any]) -> list[Any]:

@@ -6,6 +6,7 @@ Pure. The Codex backend answers 400 to every field it does not know, so its prof
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -22,6 +23,10 @@ Verdict = Literal["pass", "report", "drop", "refuse"]
 
 ENCRYPTED_REASONING = "reasoning.encrypted_content"
 _LOGPROBS = "message.output_text.logprobs"
+
+# What was left out is told in a response header, and the names are a client's: nothing else may come into it.
+_REPORTABLE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_MOST_REPORTED = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +154,7 @@ class _Filter:
         self._rules = rules
         self._fields = fields
         self._model = model
-        self._dropped: list[str] = []
+        self._dropped: dict[str, None] = {}
 
     def shape(self, request: Request, hints: Hints, slug: str, effort: str | None) -> Shaped:
         sent = request.body
@@ -205,13 +210,13 @@ class _Filter:
         """400, unless the operator prefers to have it left out."""
         if not (lenient and self._rules.unsupported == "lenient"):
             raise UnsupportedParameter(f"This upstream does not support {name!r}.", param=name)
-        self._dropped.append(name)
+        self._dropped[name] = None
 
     def _report(self, name: str) -> None:
         if self._rules.unsupported == "strict":
             raise UnsupportedParameter(f"This upstream does not support {name!r}.", param=name)
-        if name not in self._dropped:
-            self._dropped.append(name)
+        if len(self._dropped) < _MOST_REPORTED and _REPORTABLE.fullmatch(name):
+            self._dropped[name] = None
 
     def _instructions(self, sent: Json) -> str:
         """As sent; the operator's default only where nobody said anything of that kind."""
@@ -290,7 +295,7 @@ def _guides(item: Any) -> bool:
     """Whether an item is a system or developer message that says something."""
     if not isinstance(item, dict) or item.get("role") not in ("system", "developer"):
         return False
-    if item.get("type", "message") != "message":
+    if (item.get("type") or "message") != "message":
         return False
     content = item.get("content")
     if isinstance(content, list):

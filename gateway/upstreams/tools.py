@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any
 
 from gateway.errors import UnsupportedValue
@@ -10,6 +11,9 @@ Json = dict[str, Any]
 
 _HOSTED_ELSEWHERE = ("file_search", "code_interpreter", "computer", "mcp")
 """Tools that OpenAI's API runs on its own servers and the Codex backend does not have; also with a version suffix."""
+
+_HOLD_TOOLS = ("additional_tools", "tool_search_output")
+"""Items of the Codex client that declare tools in the middle of a conversation."""
 
 
 def clean_tools(tools: list[Any]) -> list[Any]:
@@ -30,14 +34,13 @@ def clean_choice(choice: Any) -> Any:
 
 
 def namespaces(body: Json) -> frozenset[str]:
-    """Names of the namespaces that a request declares, in `tools` or in `additional_tools` items."""
-    declared = list(body.get("tools") or [])
-    for item in body.get("input", []):
-        if isinstance(item, dict) and item.get("type") == "additional_tools":
-            declared += item.get("tools") or []
+    """Names of the namespaces that a request declares, in `tools` or in items of its input."""
+    holders = [body]
+    holders += [item for item in body.get("input", []) if isinstance(item, dict) and item.get("type") in _HOLD_TOOLS]
+    declared = [holder["tools"] for holder in holders if isinstance(holder.get("tools"), list)]
     return frozenset(
         tool["name"]
-        for tool in declared
+        for tool in chain.from_iterable(declared)
         if isinstance(tool, dict) and tool.get("type") == "namespace" and isinstance(tool.get("name"), str)
     )
 

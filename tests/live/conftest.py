@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from gateway.simulator import Scenario
 from tests.live.sdk import Sdk
 from tests.live.stack import MODES, Stack, running
 
@@ -49,10 +48,7 @@ async def stack(shared: Stack) -> AsyncIterator[Stack]:
     async with asyncio.timeout(5):
         await sim.until(lambda: sim.open_streams == 0)
     leftover = sim.leftover
-    for scripts in sim._pushed.values():
-        scripts.clear()
-    sim.log.clear()
-    sim.scenario = Scenario()
+    sim.reset()
     assert leftover == {}, "scripts that no request has played"
 
 

@@ -195,7 +195,7 @@ REFUSALS: list[tuple[str, type[openai.APIStatusError], int, str | None]] = [
 ]
 
 
-@pytest.mark.proves("ENGINE-early")
+@pytest.mark.proves("ENGINE-early", "CASE-67", "CASE-84", "FAIL-22")
 @only(CODEX)
 @streamed_or_not
 @each_dialect
@@ -284,7 +284,7 @@ async def test_a_5xx_of_the_server_is_the_upstreams(
 # failures after the first byte ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.proves("ENGINE-late")
+@pytest.mark.proves("ENGINE-late", "CASE-83", "CASE-85", "CASE-109", "FAIL-6")
 @streamed_or_not
 @each_dialect
 @pytest.mark.parametrize("script", ["cut", "end", "failed:server_error"])

@@ -110,6 +110,7 @@ async def test_an_event_of_megabytes_passes(stack: Stack) -> None:
     assert item.type == "image_generation_call" and len(item.result or "") > 5_000_000
 
 
+@pytest.mark.proves("CASE-69", "CASE-97", "FAIL-5")
 async def test_the_terminal_event_holds_the_output_even_when_the_backend_leaves_it_out(stack: Stack) -> None:
     stack.sim.configure(completed_output="null")
     answer = await stack.http.post("/v1/responses", json={"model": MODEL, "input": "Say something", "stream": True})

@@ -143,7 +143,7 @@ async def impatient(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIter
         yield stack
 
 
-@pytest.mark.proves("ENGINE-silence")
+@pytest.mark.proves("ENGINE-silence", "CASE-93")
 @pytest.mark.parametrize("before", [True, False], ids=["before-the-answer", "inside-the-answer"])
 @each_dialect
 async def test_silence_is_filled_with_comments(lively: Stack, dialect: DialectName, before: bool) -> None:

@@ -68,7 +68,6 @@ def test_a_responses_body_on_the_chat_route_is_an_inner_request() -> None:
         "stream_options": {"include_obfuscation": False},
     }
     assert asked.wishes.include_usage
-    assert asked.request.extra == {"vendor": 1}
 
 
 @pytest.mark.proves("CHAT-inner-body")
@@ -101,3 +100,9 @@ def test_a_malformed_inner_input_is_refused_by_name(value: Any, param: str) -> N
     with pytest.raises(InvalidRequest) as caught:
         DIALECT.decode({"model": "m", "input": value}, Choices())
     assert caught.value.param == param
+
+
+@pytest.mark.proves("CHAT-inner-body")
+def test_a_type_of_null_is_no_type() -> None:
+    document = {"model": "m", "input": [{"type": None, "role": "user", "content": "hi"}]}
+    assert DIALECT.decode(document, Choices()).request.body == PLAIN

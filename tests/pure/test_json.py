@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json as standard
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -54,3 +56,35 @@ def test_what_is_written_is_read(value: object) -> None:
 @given(st.text(st.characters(), max_size=20))
 def test_any_text_is_written_and_read(value: str) -> None:
     assert json.loads(json.dumps([value])) == [value]
+
+
+@pytest.mark.proves("WIRE-client-halves")
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        (b'["x\\ud83d"]', ["x\ufffd"]),
+        (b'["\\uDE00x"]', ["\ufffdx"]),
+        (b'["\\ud83d\\ud83d\\ude00"]', ["\ufffd😀"]),
+        (b'["\\ud83d\\u0041", "\\ud83d\\n"]', ["\ufffdA", "\ufffd\n"]),
+        (b'["\\ud83d", "\\\\ud83d"]', ["\ufffd", "\\ud83d"]),
+        (b'{"\\ud83d": 1.5}', {"\ufffd": 1.5}),
+        ('["grüße 😀", "\\ud83d"]'.encode(), ["grüße 😀", "\ufffd"]),
+    ],
+    ids=ascii,
+)
+def test_half_of_a_pair_in_a_client_s_text_becomes_the_replacement_character(text: bytes, value: object) -> None:
+    assert json.loads_whole(text) == value
+
+
+@pytest.mark.proves("WIRE-client-halves")
+@pytest.mark.parametrize("text", [b"", b"{", b'["\\ud800", NaN]', b'["\\ud800"] x', b'"\\ud800\xff"', b'["\\ud8"]'])
+def test_what_is_no_json_is_refused_also_with_halves_in_it(text: bytes) -> None:
+    with pytest.raises(ValueError, match=r".*"):
+        json.loads_whole(text)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(st.characters(codec=None) | st.characters(categories=["Cs"]), max_size=20))
+def test_any_text_of_a_client_can_be_sent_on(value: str) -> None:
+    whole = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    assert json.loads_whole(standard.dumps([value]).encode()) == [whole]

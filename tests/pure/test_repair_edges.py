@@ -294,3 +294,20 @@ def test_one_index_for_several_items_that_are_never_done_or_never_added() -> Non
     told = [{**MESSAGE, "id": f"msg_{n}", "status": "completed"} for n in range(4)]
     _, events = run(added(told[0]), added(told[1]), done(told[1]), done(told[2]), done(told[3]))
     assert [item["id"] for item in output(events)] == ["msg_0", "msg_1", "msg_2", "msg_3"]
+
+
+@pytest.mark.parametrize("text", [7, True, 1.5, [], {"a": 1}])
+def test_a_finished_part_whose_text_is_none_says_nothing(text: object) -> None:
+    _, events = run(
+        added(),
+        event("response.output_text.delta", 2, **AT, delta="all"),
+        event("response.content_part.done", 3, **AT, part={**EMPTY, "text": text}),
+    )
+    assert [part["text"] for part in output(events)[0]["content"]] == ["all"]
+
+
+def test_a_type_that_only_the_event_name_tells_is_put_into_the_data() -> None:
+    spoilt = b'event: response.output_text.delta\ndata: {"type":7,"output_index":0,"content_index":0,"delta":"all"}\n\n'
+    bare = b'event: response.output_text.delta\ndata: {"output_index":0,"content_index":0,"delta":"!"}\n\n'
+    _, events = run(added(), *read(spoilt), *read(bare))
+    assert [data["delta"] for data in events if data["type"] == "response.output_text.delta"] == ["all", "!"]

@@ -14,8 +14,11 @@ from tests.pure.streams import CORPUS, play
 
 Json = dict[str, Any]
 
-_NULLABLE = ("item_id", "output_index", "content_index", "summary_index", "sequence_number", "item", "part", "delta")
-_INNER = ("id", "call_id", "name", "content", "status", "type", "output", "usage", "summary")
+_NULLABLE = (
+    *("item_id", "output_index", "content_index", "summary_index", "sequence_number"),
+    *("item", "part", "delta", "text", "arguments"),
+)
+_INNER = ("id", "call_id", "name", "content", "status", "type", "output", "usage", "summary", "text", "arguments")
 _VALUES: st.SearchStrategy[Any] = st.sampled_from([None, "", 7, -1, [], {}, "msg_other", True, 1.5, "x" * 70])
 
 

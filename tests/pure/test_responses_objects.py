@@ -51,6 +51,18 @@ def test_an_id_is_kept_when_it_can_be_sent_back_later(kind: str, value: object, 
     assert ids.valid_item_id(kind, value) is valid
 
 
+@pytest.mark.parametrize("call_id", ["call_1", "toolu_01-A", "x" * 64, ""])
+def test_a_call_id_that_upstreams_take_stays(call_id: str) -> None:
+    assert ids.wire_call_id(call_id) == call_id
+
+
+@pytest.mark.parametrize("call_id", ["x" * 65, "call.1", "ünïcode", "a b", "\ud83d", "line\n"], ids=ascii)
+def test_any_other_call_id_has_one_stand_in_that_upstreams_take(call_id: str) -> None:
+    stand_in = ids.wire_call_id(call_id)
+    assert stand_in == ids.wire_call_id(call_id) == ids.wire_call_id(stand_in) != call_id
+    assert stand_in != ids.wire_call_id(call_id + "x")
+
+
 def test_ids_of_responses_have_no_set_prefix() -> None:
     assert ids.valid_id("chatcmpl-1")
     assert not ids.valid_id(None)

@@ -194,6 +194,39 @@ def test_a_schema_that_refers_to_itself_ends() -> None:
     jsonschema.validate(Sampler(node, ()).value(), node)
 
 
+STRICT_LIST = {
+    "type": "object", "additionalProperties": False, "required": ["value", "next"],
+    "properties": {"value": {"type": "string"}, "next": {"anyOf": [{"$ref": "#"}, {"type": "null"}]}},
+}  # fmt: skip
+STRICT_TYPES = {**STRICT_LIST, "properties": {"value": {}, "next": {**STRICT_LIST, "type": ["object", "null"]}}}
+
+
+@pytest.mark.parametrize("schema", [STRICT_LIST, STRICT_TYPES], ids=["variants", "types"])
+def test_a_strict_schema_that_requires_itself_ends_in_null(schema: dict[str, Any]) -> None:
+    jsonschema.validate(Sampler(schema, ()).value(), schema)
+
+
+@pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        ({"$ref": "#"}, "simulated"),
+        ({"$ref": "#/enum", "enum": []}, "simulated"),
+        ({"allOf": [{"$ref": "#"}], "type": "integer"}, 1),
+        ({"type": "integer", "minimum": 1e308}, 0),
+        ({"type": "array", "items": {"type": "null"}, "minItems": 10**9}, [None] * 100),
+        ({"type": "string", "minLength": 10**9}, "simulated".ljust(10_000, "x")),
+    ],
+    ids=["itself", "no schema", "joined with itself", "huge number", "huge array", "huge text"],
+)  # fmt: skip
+def test_a_schema_without_a_fair_sample_still_gets_a_small_one(schema: dict[str, Any], value: Any) -> None:
+    assert Sampler(schema, ()).value() == value
+
+
+def test_a_schema_without_a_finite_value_ends() -> None:
+    schema = {"type": "object", "properties": {"a": {"$ref": "#"}}, "required": ["a"]}
+    assert orjson.dumps(Sampler(schema, ()).value()).count(b'"a"') == 33
+
+
 @pytest.mark.proves("SIM-default-schema")
 @pytest.mark.parametrize(
     ("form", "expected"),

@@ -68,7 +68,13 @@ async def test_wrong_parameters_come_back_as_an_error(client: httpx2.AsyncClient
 
 @pytest.mark.parametrize(
     "redirect",
-    ["http://localhost:8000/auth/callback", "http://127.0.0.1:1455/auth/callback", "http://localhost:1455/x", ""],
+    [
+        "http://localhost:x/auth/callback",
+        "http://localhost:8000/auth/callback",
+        "http://127.0.0.1:1455/auth/callback",
+        "http://localhost:1455/x",
+        "",
+    ],
 )
 async def test_a_foreign_redirect_is_refused_on_the_page(client: httpx2.AsyncClient, redirect: str) -> None:
     answer = await client.get("/oauth/authorize", params={**ASKED, "redirect_uri": redirect})
@@ -125,6 +131,17 @@ async def test_a_refresh_token_rotates_and_is_good_once(
     assert first.json()["refresh_token"] != login["refresh_token"]
     assert (second.status_code, second.json()["error"]["code"]) == (status, "refresh_token_reused")
     assert sim.refresh_count == 2
+
+
+@pytest.mark.proves("SIM-refresh-count")
+async def test_every_refresh_asked_for_is_counted_also_those_that_scripts_answer(
+    sim: Simulator, client: httpx2.AsyncClient, login: dict[str, Any]
+) -> None:
+    sim.queue("token", "server_error", {"status": 200, "body": {"access_token": "a"}})
+    for encoding in ("json", "data", "json"):
+        await client.post("/oauth/token", **{encoding: renewal(login["refresh_token"])})  # type: ignore[arg-type]
+    await client.post("/oauth/token", json={"grant_type": "authorization_code", "code": "x"})
+    assert sim.refresh_count == 3
 
 
 async def test_a_reply_without_a_refresh_token_leaves_the_old_one_good(

@@ -12,6 +12,7 @@ import pytest
 import zstandard
 
 from gateway.simulator import Scenario, Simulator
+from gateway.simulator.auth import jwt
 from tests.simulator.asking import CODEX, NOW, WEATHER, events_of, headers_of, text_of, turn, user
 
 Login = dict[str, Any]
@@ -75,6 +76,35 @@ def without(*keys: str) -> dict[str, Any]:
 )  # fmt: skip
 async def test_the_backend_refuses(client: httpx2.AsyncClient, login: Login, body: Any, expected: Any) -> None:
     assert await refused(client, login, body) == expected
+
+
+@pytest.mark.proves("SIM-instructions")
+@pytest.mark.parametrize(
+    "body", [without("instructions"), turn(instructions=None), turn()], ids=["none", "null", "empty"]
+)
+async def test_a_scenario_may_do_without_instructions(
+    sim: Simulator, client: httpx2.AsyncClient, login: Login, body: Any
+) -> None:
+    sim.scenario = Scenario(require_instructions=False)
+    answer = await client.post(CODEX, json=body, headers=headers_of(login))
+    assert (answer.status_code, text_of(answer.content)) == (200, "(simulated) You said: Hello")
+    assert await refused(client, login, turn(instructions=5)) == "Instructions are required"
+
+
+@pytest.mark.parametrize("version", ["1.²", "9" * 5000, "new"], ids=["no digit", "endless", "word"])
+async def test_a_version_nobody_can_read_counts_as_the_lowest(
+    client: httpx2.AsyncClient, login: Login, version: str
+) -> None:
+    headers = {name.encode(): value.encode("latin-1") for name, value in headers_of(login, version=version).items()}
+    answer = await client.post(CODEX, json=turn(), headers=headers)
+    assert "requires a newer version" in answer.json()["detail"]
+
+
+async def test_an_open_backend_takes_any_token(sim: Simulator, client: httpx2.AsyncClient) -> None:
+    sim.scenario = Scenario(open=True, plan="plus")
+    token = jwt({"https://api.openai.com/auth": ["odd"]})
+    answer = await client.post(CODEX, json=turn(), headers=headers_of({"access_token": token, "account_id": "any"}))
+    assert (answer.status_code, answer.headers["x-codex-plan-type"]) == (200, "plus")
 
 
 ORDERED: list[tuple[dict[str, Any], Any]] = [

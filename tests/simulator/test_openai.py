@@ -8,7 +8,7 @@ import httpx2
 import orjson
 import pytest
 
-from gateway.simulator import Scenario, Simulator
+from gateway.simulator import BUILT_IN, Scenario, Simulator
 from tests.sdk_types import check_chat, check_chat_stream, check_models, check_response, check_response_stream
 from tests.simulator.asking import KEY, WEATHER
 
@@ -69,6 +69,51 @@ async def test_scripted_responses_are_of_the_sdks_types(client: httpx2.AsyncClie
     headers = {**KEY, "x-simulate": script}
     check_response((await client.post("/v1/responses", json=request(), headers=headers)).content)
     check_response_stream((await client.post("/v1/responses", json=request(stream=True), headers=headers)).content)
+
+
+@pytest.mark.proves("SIM-codex-only")
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+async def test_events_of_the_codex_backend_are_not_sent_here(client: httpx2.AsyncClient, stream: bool) -> None:
+    steps = [{"limits": "standard"}, {"metadata": {"a": 1}}, {"comment": "here"}, {"text": "said"}]
+    headers = {**KEY, "x-simulate": orjson.dumps(steps).decode()}
+    response = await client.post("/v1/responses", json=request(stream=stream), headers=headers)
+    chat_answer = await client.post("/v1/chat/completions", json=chat(stream=stream), headers=headers)
+    if stream:
+        assert check_response_stream(response.content).output_text == "said"
+        deltas = [chunk.choices[0].delta.content for chunk in check_chat_stream(chat_answer.content, False)]
+        assert deltas == ["", "sa", "id", None]
+    else:
+        assert check_response(response.content).output_text == "said"
+        assert check_chat(chat_answer.content).choices[0].message.content == "said"
+
+
+@pytest.mark.proves("SIM-codex-only")
+@pytest.mark.parametrize("name", [name for name in BUILT_IN if BUILT_IN[name].finish not in ("cut", "stall")])
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+async def test_each_built_in_script_answers_here_too(client: httpx2.AsyncClient, name: str, stream: bool) -> None:
+    for path, body in (("/v1/responses", request(stream=stream)), ("/v1/chat/completions", chat(stream=stream))):
+        answer = client.post(path, json=body, headers={**KEY, "x-simulate": name})
+        if BUILT_IN[name].finish == "end" and not stream:
+            with pytest.raises(httpx2.RemoteProtocolError):
+                await answer
+            continue
+        status = (await answer).status_code
+        failing = not stream and not isinstance(BUILT_IN[name].finish, str)
+        assert status == (BUILT_IN[name].status or 200) or (failing and status in {400, 429, 500, 503})
+
+
+@pytest.mark.proves("SIM-reasoning-content")
+@pytest.mark.parametrize("shown", [True, False])
+async def test_chat_shows_reasoning_only_when_the_script_says_so(client: httpx2.AsyncClient, shown: bool) -> None:
+    script = {"steps": [{"reasoning": ["One. ", "Two."]}, {"text": "x"}], "reasoning_content": shown}
+    headers = {**KEY, "x-simulate": orjson.dumps(script).decode()}
+    whole = (await client.post("/v1/chat/completions", json=chat(), headers=headers)).json()
+    assert whole["choices"][0]["message"].get("reasoning_content") == ("One. Two." if shown else None)
+    assert whole["usage"]["completion_tokens_details"]["reasoning_tokens"] == 19
+    stream = await client.post("/v1/chat/completions", json=chat(stream=True), headers=headers)
+    frames = [orjson.loads(line.removeprefix("data: ")) for line in stream.text.splitlines()[:-2] if line]
+    thoughts = [frame["choices"][0]["delta"].get("reasoning_content") for frame in frames]
+    assert [thought for thought in thoughts if thought] == (["One. ", "Two."] if shown else [])
 
 
 async def test_models_are_listed_and_read(client: httpx2.AsyncClient) -> None:

@@ -9,6 +9,7 @@ import httpx2
 import pytest
 
 from gateway.simulator import Scenario, ScenarioError, Script, Simulator
+from tests.serving import serving
 from tests.simulator.asking import CODEX, KEY, headers_of, text_of, turn
 
 
@@ -96,6 +97,39 @@ async def test_the_header_goes_before_the_tests_queue_and_that_before_the_scenar
     assert sim.leftover == {}
     sim.scenario = sim.scenario
     assert await said() == "first"
+
+
+@pytest.mark.proves("SIM-reset")
+async def test_a_reset_begins_anew_but_keeps_what_was_given_out(
+    client: httpx2.AsyncClient, sim: Simulator, login: dict[str, Any]
+) -> None:
+    async def said() -> str:
+        return text_of((await client.post(CODEX, json=turn(), headers=headers_of(login))).content)
+
+    sim.queue("codex.responses", None)
+    sim.gate("pause").set()
+    await said()
+    await client.post("/oauth/token", json={"grant_type": "refresh_token"})
+    sim.scenario = Scenario.parse({"routes": {"codex.responses": [{"text": "first"}, {"text": "second"}]}})
+    assert await said() == "first"
+    sim.queue("codex.responses", "cut")
+    await sim.until(lambda: sim.open_streams == 0)
+    sim.reset()
+    assert (sim.leftover, sim.log, sim.counters, sim.refresh_count, sim.peak_streams) == ({}, [], {}, 0, 0)
+    assert (sim.scenario, sim.gate("pause").is_set()) == (Scenario(), False)
+    assert await said() == "(simulated) You said: Hello"
+
+
+@pytest.mark.proves("SIM-reset")
+async def test_a_reset_returns_to_the_first_place_of_the_first_scenario() -> None:
+    first = Scenario.parse({"open": True, "routes": {"openai.models": ["burst", None]}})
+    sim = Simulator(first)
+    async with serving(sim) as url, httpx2.AsyncClient(base_url=url, verify=False) as client:
+        statuses = []
+        for _ in range(2):
+            statuses.append((await client.get("/v1/models", headers=KEY)).status_code)
+            sim.reset()
+    assert (statuses, sim.scenario) == ([429, 429], first)
 
 
 async def test_a_script_builds_on_the_one_it_uses(sim: Simulator, client: httpx2.AsyncClient) -> None:

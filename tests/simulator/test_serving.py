@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
+import logging
 import os
 import signal
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +17,9 @@ import httpx2
 import pytest
 
 from gateway.simulator import Simulator
+from gateway.simulator.inprocess import InProcess
 from tests.serving import serving
-from tests.simulator.asking import CODEX, KEY, headers_of, turn
+from tests.simulator.asking import CODEX, KEY, headers_of, text_of, turn
 
 
 async def test_several_apps_are_served_at_once_each_at_its_own_address() -> None:
@@ -44,6 +49,37 @@ async def test_an_app_that_fails_to_start_is_an_error() -> None:
     with pytest.raises(RuntimeError):
         async with serving(broken):
             pass
+
+
+@pytest.mark.proves("SIM-in-process")
+async def test_an_app_is_served_inside_the_running_loop() -> None:
+    sim = Simulator()
+    async with InProcess(sim) as server, httpx2.AsyncClient(base_url=server.base_url, verify=False) as client:
+        answer = await client.post(CODEX, json=turn(), headers=headers_of(sim.issue_tokens()))
+    assert text_of(answer.content) == "(simulated) You said: Hello"
+    assert server.base_url.startswith("http://127.0.0.1:")
+
+
+@pytest.mark.proves("SIM-in-process")
+async def test_leaving_ends_open_requests_and_leaves_nothing_behind(caplog: pytest.LogCaptureFixture) -> None:
+    sim = Simulator()
+    sim.queue("codex.responses", "stall")
+    before = asyncio.all_tasks()
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        async with httpx2.AsyncClient(verify=False) as client:
+            async with InProcess(sim) as server:
+                url = server.base_url + CODEX
+                request = client.build_request("POST", url, json=turn(), headers=headers_of(sim.issue_tokens()))
+                answer = await client.send(request, stream=True)
+            with pytest.raises(httpx2.TransportError):
+                await answer.aread()
+        del server
+        gc.collect()
+    assert (sim.log[0].closed_early, sim.open_streams) == (True, 0)
+    assert asyncio.all_tasks() == before
+    assert [str(warning.message) for warning in warned] == []
+    assert [record.message for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
 @pytest.mark.proves("SIM-serve")

@@ -9,10 +9,11 @@ from typing import Any
 import httpx2
 import pytest
 
-from gateway.simulator import BUILT_IN, Simulator
+from gateway.simulator import BUILT_IN, Scenario, Simulator
 from gateway.simulator.library import FAILURES
 from gateway.simulator.player import writes
-from tests.simulator.asking import CODEX, events_of, headers_of, items_of, text_of, turn
+from tests.serving import serving
+from tests.simulator.asking import CODEX, events_of, headers_of, items_of, text_of, turn, user
 
 Login = dict[str, Any]
 
@@ -81,6 +82,40 @@ async def test_a_whole_answer_can_be_held_back_before_its_status(
     assert not asking.done()
     sim.gate("status").set()
     assert (await asking).status_code == 200
+
+
+@pytest.mark.proves("SIM-pace")
+@pytest.mark.parametrize("path", [CODEX, "/v1/responses", "/v1/chat/completions"])
+async def test_delays_and_waits_are_slept(path: str) -> None:
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    sim = Simulator(Scenario(open=True), sleep=sleep)
+    script = {"delay": 2, "steps": [{"wait": 30}, {"text": ["a", {"wait": 0.5}, "b"]}]}
+    headers = headers_of({"access_token": "any", "account_id": "any"}, x_simulate=json.dumps(script))
+    body = {"messages": [user("x")]} if "chat" in path else {"instructions": "", "input": [user("x")], "store": False}
+    async with serving(sim) as url, httpx2.AsyncClient(base_url=url, verify=False) as client:
+        for stream in (True,) if path == CODEX else (True, False):
+            answer = await client.post(path, json={"model": "gpt-5.5", **body, "stream": stream}, headers=headers)
+            assert answer.status_code == 200, answer.text
+            assert slept == [2, 30, 0.5]
+            slept.clear()
+
+
+@pytest.mark.proves("SIM-pace")
+async def test_a_canned_answer_is_delayed_too() -> None:
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    sim = Simulator(sleep=sleep)
+    sim.queue("token", {"use": "server_error", "delay": 1.5})
+    async with serving(sim) as url, httpx2.AsyncClient(base_url=url, verify=False) as client:
+        assert (await client.post("/oauth/token")).status_code == 500
+    assert slept == [1.5]
 
 
 @pytest.mark.proves("SIM-items")

@@ -241,6 +241,13 @@ def test_reasoning_for_an_item_that_is_left_out_goes_with_it() -> None:
     assert input_of(reasoning, HELLO, reference) == [reasoning, HELLO]
 
 
+@pytest.mark.proves("CASE-45")
+def test_a_row_of_reasoning_goes_with_what_it_leads_to() -> None:
+    row = [{"type": "reasoning", "summary": [], "encrypted_content": f"g{number}"} for number in range(3)]
+    reference = {"type": "item_reference", "id": "rs_9"}
+    assert input_of(*row, HELLO, *row, reference, *row) == [*row, HELLO, *row]
+
+
 @pytest.mark.proves("FAIL-11")
 def test_a_reference_to_anything_but_reasoning_is_refused() -> None:
     for reference in ({"type": "item_reference", "id": "msg_1"}, {"id": "msg_1"}):

@@ -76,7 +76,9 @@ class Outlet:
         if self._dirty:
             data = changed(data, {"sequence_number": self._next})
         if data is not frame.data or not frame.typed:
-            frame = Frame.of({"type": frame.type, **data})
+            if not isinstance(data.get("type"), str):
+                data = {**data, "type": frame.type}  # only the event name told it
+            frame = Frame.of(data)
         self._push(frame)
 
     def _make(self, data: Json) -> None:

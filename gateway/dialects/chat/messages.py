@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.core import json
+from gateway.core.ids import wire_call_id
 from gateway.dialects.chat.content import read_input, read_output, read_result
 from gateway.dialects.chat.fields import (
     found,
@@ -22,7 +23,6 @@ from gateway.dialects.chat.fields import (
     read_object,
     read_text,
 )
-from gateway.dialects.chat.names import wire_call_id
 from gateway.dialects.chat.tools import Toolbox
 from gateway.errors import InvalidRequest, UnsupportedValue
 
@@ -252,7 +252,7 @@ def read_inner_input(document: Json, box: Toolbox) -> History:
         raise malformed("input", "a string or an array of items", value)
     for index, item in enumerate(value):
         path = f"input[{index}]"
-        if need_object(item, path).get("type", "message") == "message":
+        if (need_object(item, path).get("type") or "message") == "message":
             history.add(item, path)
         else:
             history.add_item(item, path)

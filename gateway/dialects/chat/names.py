@@ -1,9 +1,8 @@
-"""Tool names and call ids that every upstream accepts: `[A-Za-z0-9_-]`, at most 64 characters.
+"""Tool names that every upstream accepts: `[A-Za-z0-9_-]`, at most 64 characters.
 
 Anything else gets a stand-in made from a hash of the whole name, never a cut: two long names often share their
 first 64 characters. Stand-ins are functions of the name alone, so prompts stay the same from turn to turn and the
-upstream's prompt cache holds. Tool names are put back in every answer; call ids need no way back, because a call of
-the history is only ever matched with its own result, which gets the same stand-in.
+upstream's prompt cache holds. The client's own name is put back in every answer.
 """
 
 from __future__ import annotations
@@ -18,11 +17,6 @@ _SEGMENTS = re.compile(r"__|[^A-Za-z0-9_-]+")
 def digest(text: str) -> str:
     """64 hexadecimal digits, also for text with lone surrogates."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def wire_call_id(call_id: str) -> str:
-    """The call id as it is, or a stand-in when upstreams would refuse it (translation §1.2)."""
-    return call_id if _SOUND.fullmatch(call_id) else "call_" + digest(call_id)[:40]
 
 
 class Names:

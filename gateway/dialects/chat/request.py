@@ -30,18 +30,6 @@ _INNER_ONLY = (
 )
 # Values that say what is true anyway.
 _HARMLESS: dict[str, Any] = {"background": False, "truncation": "disabled"}
-# Fields with an inner form: whatever else a client sends goes to `Request.extra`.
-_TRANSLATED = frozenset(
-    {
-        *_INNER_ONLY,
-        *("model", "messages", "input", "instructions", "include", "text", "stream", "stream_options", "store"),
-        *("metadata", "max_completion_tokens", "max_tokens", "max_output_tokens", "temperature", "top_p", "n", "stop"),
-        *("reasoning_effort", "verbosity", "response_format", "tools", "functions", "tool_choice", "function_call"),
-        *("parallel_tool_calls", "web_search_options", "logprobs", "top_logprobs", "modalities", "moderation", "user"),
-        *("safety_identifier", "prompt_cache_key", "prompt_cache_retention", "prompt_cache_options", "service_tier"),
-        *("reasoning", "reasoning_summary"),
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +80,7 @@ def decode(document: Json, choices: Choices) -> Decoded:
         names=box.names,
         custom_tools=box.has_custom,
     )
-    extra = {name: value for name, value in document.items() if name not in _TRANSLATED}
-    request = Request(body=body, stream=stream, dropped=verdicts.dropped, extra=extra)
+    request = Request(body=body, stream=stream, dropped=verdicts.dropped)
     return Decoded(request, wishes, Params(sent=document, origins=history.origins, places=box.places))
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 from gateway.core import json
 from gateway.dialects.chat.calls import call_kind, whole_call
+from gateway.dialects.chat.names import digest
 from gateway.dialects.chat.outcome import finish_reason
 from gateway.dialects.chat.prose import Prose, objects
 from gateway.dialects.chat.usage import chat_usage
@@ -89,8 +89,7 @@ def completion_id(response: Json, wishes: Wishes) -> str:
     known = response.get("id")
     if isinstance(known, str) and known:
         return "chatcmpl-" + known.removeprefix("resp_").removeprefix("chatcmpl-")
-    seed = f"{response.get('created_at')}/{wishes.model}".encode("utf-8", "surrogatepass")
-    return "chatcmpl-" + hashlib.sha256(seed).hexdigest()[:32]
+    return "chatcmpl-" + digest(f"{response.get('created_at')}/{wishes.model}")[:32]
 
 
 def created_at(response: Json, otherwise: int) -> int:

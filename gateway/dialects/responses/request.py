@@ -21,6 +21,7 @@ _NAMES: dict[type, str] = {
 
 _TYPES: Mapping[str, tuple[type, ...]] = {
     "background": (bool,),
+    "client_metadata": (dict,),
     "conversation": (str, dict),
     "include": (list,),
     "instructions": (str, list),

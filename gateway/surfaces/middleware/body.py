@@ -56,12 +56,12 @@ async def read_body(scope: Scope, receive: Receive, limits: Bounds) -> bytes:
 
 
 def parse_json(body: bytes, depth: int) -> dict[str, Any]:
-    """The JSON object in a body; of keys that repeat, the last counts.
+    """The JSON object in a body; of keys that repeat, the last counts. Half of a surrogate pair becomes U+FFFD.
 
     Raises InvalidRequest when it is not JSON, not an object, or nested deeper than `depth`.
     """
     try:
-        document = json.loads(body)
+        document = json.loads_whole(body)
     except ValueError as error:
         raise InvalidRequest(f"The request body is not valid JSON: {error}") from error
     if not isinstance(document, dict):

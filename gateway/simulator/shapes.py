@@ -1,0 +1,112 @@
+"""Checks JSON values against shapes, and names the first place where something else stands. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+# What may stand at a place:
+#   bool, int, float, str, list, dict   a value of that kind (float: any number); object: anything; None: null
+#   a frozenset                         one of these texts
+#   [shape]                             a list of such values
+#   {key: shape}                        an object; other keys are free, or all of the shape of key "*"
+#   (shape, shape)                      one of several, each of another kind
+Shape: TypeAlias = "type | frozenset[str] | Span | Needed | list[Shape] | dict[str, Shape] | tuple[Shape, ...] | None"
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A number within bounds, both included; `kind` is int or float."""
+
+    kind: type
+    low: float
+    high: float = float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class Needed:
+    """A key of an object that may not be left out."""
+
+    shape: Shape
+
+
+class Misshapen(Exception):
+    """A value of the wrong kind: `path` as in `messages[0].role`, `code` and message as the public API words them."""
+
+    def __init__(self, path: str, code: str, message: str) -> None:
+        super().__init__(message)
+        self.path = path
+        self.code = code
+
+
+def check(value: Any, shape: Shape, path: str = "") -> None:
+    """Compare a value with a shape. Raises Misshapen at the first difference."""
+    shape = shape.shape if isinstance(shape, Needed) else shape
+    choices = shape if isinstance(shape, tuple) else (shape,)
+    fitting = [choice for choice in choices if _KINDS[_kind(choice)](value)]
+    if not fitting:
+        wanted = " or ".join(_NAMES[_kind(choice)] for choice in choices)
+        text = f"Invalid type for '{path}': expected {wanted}, but got {_found(value)} instead."
+        raise Misshapen(path, "invalid_type", text)
+    match fitting[0]:
+        case frozenset() as words if value not in words:
+            allowed = ", ".join(f"'{word}'" for word in sorted(words))
+            text = f"Invalid value: '{value}'. Supported values are: {allowed}."
+            raise Misshapen(path, "invalid_value", text)
+        case Span(kind, low, high) if not low <= value <= high:
+            side, bound = ("below_min", f">= {low}") if value < low else ("above_max", f"<= {high}")
+            text = f"Invalid '{path}': {value} is out of range. Expected a value {bound}."
+            raise Misshapen(path, f"{'integer' if kind is int else 'decimal'}_{side}_value", text)
+        case [inner]:
+            for index, part in enumerate(value):
+                check(part, inner, f"{path}[{index}]")
+        case dict() as fields:
+            _check_fields(value, fields, path)
+
+
+def _check_fields(value: dict[str, Any], fields: dict[str, Shape], path: str) -> None:
+    for key, inner in fields.items():
+        if isinstance(inner, Needed) and key not in value:
+            place = _under(path, key)
+            raise Misshapen(place, "missing_required_parameter", f"Missing required parameter: '{place}'.")
+    for key, part in value.items():
+        check(part, fields.get(key, fields.get("*", object)), _under(path, key))
+
+
+def _under(path: str, key: str) -> str:
+    return f"{path}.{key}" if path else key
+
+
+def _kind(shape: Shape) -> Any:
+    """The kind of value that a shape is about: a key of `_KINDS`."""
+    match shape:
+        case Span(kind, _, _):
+            return kind
+        case frozenset():
+            return str
+        case list() | dict():
+            return type(shape)
+        case _:
+            return shape
+
+
+# JSON knows true and false apart from numbers, Python does not.
+_KINDS: dict[Any, Any] = {
+    None: lambda value: value is None,
+    bool: lambda value: isinstance(value, bool),
+    # orjson reads integers beyond 64 bits as floats; they are integers on the wire all the same.
+    int: lambda value: isinstance(value, int | float) and not isinstance(value, bool) and value == int(value),
+    float: lambda value: isinstance(value, int | float) and not isinstance(value, bool),
+    str: lambda value: isinstance(value, str),
+    list: lambda value: isinstance(value, list),
+    dict: lambda value: isinstance(value, dict),
+    object: lambda value: True,
+}
+_NAMES: dict[Any, str] = {
+    None: "null", bool: "a boolean", int: "an integer", float: "a number", str: "a string", list: "an array",
+    dict: "an object",
+}  # fmt: skip
+
+
+def _found(value: Any) -> str:
+    return next(name for kind, name in _NAMES.items() if _KINDS[kind](value))
