@@ -75,6 +75,8 @@ class Relay(Protocol):
     """A stream of the client's own dialect on its way through: passed on as it is, and watched."""
 
     usage: Json | None
+    finished: bool
+    """The server has said its last word."""
 
     def feed(self, frames: Sequence[Frame]) -> bytes:
         """The bytes for the client, in one piece; what the gateway asked for on its own account is taken out."""

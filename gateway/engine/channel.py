@@ -10,12 +10,15 @@ from gateway.core.frames import DONE, Frame
 from gateway.core.repair import Repair
 from gateway.dialects import Relay, StreamEncoder
 from gateway.errors import GatewayError, StreamTruncated
+from gateway.wire.sse import KEEP_ALIVE
 
 Json = dict[str, Any]
 
 _PRELUDE = frozenset(
     {"", "response.created", "response.queued", "response.in_progress", "response.metadata", "keepalive"}
 )
+
+_TERMINAL = frozenset({"response.completed", "response.incomplete", "response.done", "response.cancelled"})
 
 PROGRESS_SECONDS = 120.0
 """Codex gives a stream up after 300 s without an event, and comments are none: tell it again that work goes on."""
@@ -115,15 +118,14 @@ class NativeChannel:
     def __init__(self, relay: Relay, now: float) -> None:
         self._relay = relay
         self._now = now
-        self._finished = False
 
     @property
     def finished(self) -> bool:
-        return self._finished
+        return self._relay.finished
 
     @property
     def ended(self) -> bool:
-        return self._finished
+        return self._relay.finished
 
     @property
     def usage(self) -> Json | None:
@@ -138,29 +140,38 @@ class NativeChannel:
         return None
 
     def feed(self, frames: Sequence[Frame]) -> bytes:
-        data = self._relay.feed(frames)
-        self._finished = any(frame.payload == b"[DONE]" for frame in frames)
-        return data
+        return self._relay.feed(frames)
 
     def end(self) -> bytes:
-        self._finished = True
         return self._relay.finish()
 
     def fail(self, error: GatewayError) -> bytes:
-        self._finished = True
         return self._relay.fail(error)
 
     def keep_alive(self, silent_seconds: float) -> bytes:
-        return b": keep-alive\n\n"
+        return KEEP_ALIVE
 
 
 def early_failure(frame: Frame, now: float) -> GatewayError | None:
-    """The HTTP error for a `response.failed` or `error` frame; None for any other frame."""
+    """The HTTP error for a frame that tells a failure; None for any other frame.
+
+    The embedded status counts, whatever the event is called (translation §2.6).
+    """
     if frame.type in ("error", "response.failed"):
+        return failure(_error_of(frame), now=now)
+    if frame.type in _TERMINAL and _status_of(frame) in ("failed", "cancelled"):
         return failure(_error_of(frame), now=now)
     if frame.type == DONE:
         return truncated()
     return None
+
+
+def _status_of(frame: Frame) -> object:
+    try:
+        response = frame.data.get("response")
+    except ValueError:
+        return None
+    return response.get("status") if isinstance(response, dict) else None
 
 
 def _error_of(frame: Frame) -> Json | None:

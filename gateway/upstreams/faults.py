@@ -129,6 +129,15 @@ def _missing_code(status: int, problem: Problem) -> str | None:
     return None if problem.is_object else "upstream_error"
 
 
+def _proxy(refused: _Refused) -> GatewayError | None:
+    """The outbound proxy answered in the server's place."""
+    if refused.status != 407:
+        return None
+    error = UpstreamUnavailable("The outbound proxy wants other credentials (HTTP 407). Check network.proxy_url.")
+    error.retryable = False
+    return error
+
+
 def _not_an_answer(refused: _Refused) -> GatewayError | None:
     """A redirect, or a 2xx of the wrong kind that names no error."""
     if refused.status >= 400 or (refused.status < 300 and refused.problem.is_object):
@@ -268,6 +277,7 @@ def _plain(refused: _Refused) -> GatewayError | None:
 
 
 _RULES: tuple[Callable[[_Refused], GatewayError | None], ...] = (
+    _proxy,
     _not_an_answer,
     _edge,
     _credential,

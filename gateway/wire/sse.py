@@ -10,6 +10,11 @@ from gateway.core.events import EVENTS
 from gateway.core.frames import Frame
 from gateway.errors import UpstreamError
 
+END = b"data: [DONE]\n\n"
+"""The end mark that every dialect sends last."""
+KEEP_ALIVE = b": keep-alive\n\n"
+"""A comment: bytes for the proxies on the way, nothing for the client."""
+
 _BOM = b"\xef\xbb\xbf"
 
 _KNOWN = {

@@ -78,8 +78,16 @@ def test_chat_clients_get_comments_only() -> None:
             400,
             "context_length_exceeded",
         ),
+        (
+            {
+                "type": "response.completed",
+                "response": {"status": "failed", "error": {"code": "rate_limit_exceeded", "message": "slow"}},
+            },
+            429,
+            "rate_limit_exceeded",
+        ),
     ],
-    ids=["flat error", "nested error", "failed response"],
+    ids=["flat error", "nested error", "failed response", "failed under another name"],
 )
 @pytest.mark.proves("ENGINE-early")
 def test_a_failure_that_comes_first_becomes_an_http_error(frame: Json, status: int, code: str) -> None:
@@ -92,6 +100,21 @@ def test_a_failure_that_comes_first_becomes_an_http_error(frame: Json, status: i
 def test_a_failure_cut_by_a_proxy_is_still_a_failure() -> None:
     cut = Frame.known(b'event: response.failed\ndata: {"type":"response.failed","respo\n\n', 23, "response.failed")
     assert isinstance(early_failure(cut, now=0.0), UpstreamError)
+
+
+def test_a_terminal_frame_that_tells_no_failure_is_none() -> None:
+    assert early_failure(frames(COMPLETED)[0], now=0.0) is None
+    cut = Frame.known(b'event: response.completed\ndata: {"type":"response.comp\n\n', 26, "response.completed")
+    assert early_failure(cut, now=0.0) is None
+
+
+def test_an_error_chunk_ends_a_native_stream() -> None:
+    relayed = chat.DIALECT.relay({"model": "m", "messages": [], "stream": True}, None)
+    assert relayed is not None and relayed.relay is not None
+    way = NativeChannel(relayed.relay, now=0.0)
+    chunk = b'data: {"error":{"message":"busy","type":"server_error","param":null,"code":null}}\n\n'
+    assert way.feed(SSEReader(1 << 20).feed(chunk)) == chunk + b"data: [DONE]\n\n"
+    assert way.finished
 
 
 def test_an_end_mark_instead_of_an_answer_is_a_cut_stream() -> None:

@@ -192,7 +192,9 @@ async def test_token_limits_are_accepted_left_out_and_named(stack: Stack, field:
 @pytest.mark.proves("ENGINE-bytes")
 @only(NATIVE, TRANSLATED)
 async def test_a_responses_body_reaches_the_server_byte_for_byte(stack: Stack) -> None:
-    raw = b'{ "model":"gpt-5.5",  "input":"Reply with exactly: hello", "metadata": {"a":"b"}, "max_output_tokens" : 100 }'
+    raw = (
+        b'{ "model":"gpt-5.5",  "input":"Reply with exactly: hello", "metadata": {"a":"b"}, "max_output_tokens" : 100 }'
+    )
     answer = await stack.http.post("/v1/responses", content=raw, headers={"content-type": "application/json"})
     assert answer.status_code == 200
     assert [call.raw for call in stack.sim.calls("openai.responses")] == [raw]

@@ -98,10 +98,6 @@ def test_texts_are_never_parsed() -> None:
     assert ChatRelay(include_usage=False).feed([frame]) == b"data: x\n\n"
 
 
-def test_silence_is_filled_with_a_comment() -> None:
-    assert ChatRelay(include_usage=False).keep_alive(20.0) == b": keep-alive\n\n"
-
-
 @pytest.mark.proves("CHAT-relay-prepare")
 @pytest.mark.parametrize(
     ("document", "model", "edited"),
@@ -123,7 +119,7 @@ def test_silence_is_filled_with_a_comment() -> None:
 )
 def test_a_body_is_edited_only_where_it_must_be(document: Json, model: str | None, edited: Json | None) -> None:
     before = repr(document)
-    made = prepare(document, model=model, ask_usage=True)
+    made = prepare(document, model=model)
     assert made == (None if edited is None else {**document, **edited})
     assert repr(document) == before
 
@@ -153,7 +149,3 @@ def test_a_chat_body_goes_to_a_chat_server_as_it_is(fields: Json, edited: Json |
 )
 def test_a_body_that_is_no_chat_request_is_translated_or_refused(document: Json) -> None:
     assert DIALECT.relay(document, None) is None
-
-
-def test_usage_is_asked_for_only_when_the_gateway_wants_it() -> None:
-    assert prepare({"model": "a", "stream": True}, model=None, ask_usage=False) is None

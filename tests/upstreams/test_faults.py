@@ -189,6 +189,12 @@ def test_a_burst_limit_may_be_tried_again() -> None:
     assert (error.retryable, error.headers) == (True, {"Retry-After": "3", "retry-after-ms": "3000"})
 
 
+def test_a_proxy_that_refuses_us_is_no_refusal_of_the_client() -> None:
+    error = refusal(407, httpx2.Headers(), b"no such user", upstream="openai", now=NOW)
+    assert (error.status, error.code, error.retryable) == (502, "upstream_unavailable", False)
+    assert "network.proxy_url" in error.message
+
+
 @pytest.mark.parametrize("status", [500, 502, 520, 522, 524])
 @pytest.mark.proves("UPSTREAM-5xx")
 def test_a_failing_edge_may_be_tried_again(status: int) -> None:

@@ -63,7 +63,7 @@ class ChatDialect:
             return None
         options = document.get("stream_options")
         include_usage = isinstance(options, dict) and options.get("include_usage") is True
-        return Relayed(prepare(document, model=model, ask_usage=True), relay=ChatRelay(include_usage=include_usage))
+        return Relayed(prepare(document, model=model), relay=ChatRelay(include_usage=include_usage))
 
     def decode(self, document: Json, choices: Choices) -> ChatExchange:
         """Translate a parsed body (translation §1).

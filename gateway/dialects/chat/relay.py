@@ -8,16 +8,16 @@ from typing import Any
 from gateway.core import json
 from gateway.core.frames import Frame
 from gateway.errors import GatewayError, StreamTruncated
+from gateway.wire.sse import END
 
 Json = dict[str, Any]
 
-_END = b"data: [DONE]\n\n"
 _FINISHED = (b'"finish_reason":"', b'"finish_reason": "')
 _NO_USAGE = (b'"usage":null', b'"usage": null')
 
 
 class ChatRelay:
-    """Passes a server's chunk stream on as bytes; a `StreamEncoder` with an end of its own.
+    """A `Relay`: passes a server's chunk stream on as bytes.
 
     A frame is parsed only when its bytes name `usage` or `error`. Quotes inside texts are escaped, so the searched
     bytes can only be keys.
@@ -51,16 +51,12 @@ class ChatRelay:
             return b""
         if self._answered:
             self.finished = True
-            return _END
+            return END
         return self.fail(StreamTruncated("The upstream's stream ended before its answer was complete."))
 
     def fail(self, error: GatewayError) -> bytes:
         """The error frame, then the end."""
         return b"" if self.finished else self._abort(error.error_object())
-
-    def keep_alive(self, silent_seconds: float) -> bytes:
-        """A comment; chat has no event that says nothing."""
-        return b": keep-alive\n\n"
 
     def _pass(self, frame: Frame) -> bytes:
         payload = frame.payload
@@ -71,7 +67,7 @@ class ChatRelay:
             if isinstance(error, dict):
                 self.error = error
                 self.finished = True
-                return frame.raw + _END
+                return frame.raw + END
             # SDKs raise on objects only; a bare text they hand to the program as if it were a chunk.
             return self._abort({"message": str(error), "type": "server_error", "param": None, "code": "upstream_error"})
         if any(mark in payload for mark in _FINISHED):
@@ -88,19 +84,19 @@ class ChatRelay:
     def _abort(self, error: Json) -> bytes:
         self.error = error
         self.finished = True
-        return b"data: " + json.dumps({"error": error}) + b"\n\n" + _END
+        return b"data: " + json.dumps({"error": error}) + b"\n\n" + END
 
 
-def prepare(document: Json, *, model: str | None, ask_usage: bool) -> Json | None:
+def prepare(document: Json, *, model: str | None) -> Json | None:
     """The body for the server, or None when the client's own bytes can be sent.
 
-    `model`: the server's name of the model, None when it is what the client said. `ask_usage`: have the server count
-    a stream's tokens although the client did not ask.
+    `model`: the server's name of the model, None when it is what the client said. A stream's tokens are counted by the
+    server also when the client did not ask for it.
     """
     edits: Json = {}
     if model is not None and model != document.get("model"):
         edits["model"] = model
-    if ask_usage and document.get("stream") is True:
+    if document.get("stream") is True:
         options = document.get("stream_options")
         options = options if isinstance(options, dict) else {}
         if options.get("include_usage") is not True:

@@ -19,11 +19,10 @@ from gateway.dialects.chat.response import chat_logprobs, completion_id, created
 from gateway.dialects.chat.usage import chat_usage
 from gateway.dialects.chat.wishes import Wishes
 from gateway.errors import GatewayError, StreamTruncated, UpstreamError
+from gateway.wire.sse import END, KEEP_ALIVE
 
 Json = dict[str, Any]
 
-END = b"data: [DONE]\n\n"
-KEEP_ALIVE = b": keep-alive\n\n"
 _PLAIN = b',"logprobs":null,"finish_reason":null}]'
 
 

@@ -11,11 +11,9 @@ from gateway.core.items import changed
 from gateway.core.repair import Repair
 from gateway.core.response import REQUIRED, complete_response, restore
 from gateway.errors import GatewayError
+from gateway.wire.sse import END, KEEP_ALIVE
 
 Json = dict[str, Any]
-
-DONE_MARK = b"data: [DONE]\n\n"
-KEEP_ALIVE = b": keep-alive\n\n"
 
 _LOOKED_AT = {name: event.kind for name, event in EVENTS.items() if event.kind in (Kind.LIFECYCLE, Kind.TERMINAL)}
 
@@ -39,7 +37,7 @@ class ResponsesEncoder:
             pieces.append(frame.raw if kind is None else self._shown(frame).raw)
             if kind is Kind.TERMINAL:
                 self.finished = True
-                pieces.append(DONE_MARK)
+                pieces.append(END)
         self._sent += len(frames)
         return b"".join(pieces)
 
