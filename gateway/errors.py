@@ -13,6 +13,7 @@ GatewayError                     500 internal_error         the gateway itself
 ├── RequestTooLarge              413 request_too_large
 ├── UnsupportedEncoding          415 unsupported_encoding
 ├── OAuthUnavailable             503 oauth_unavailable      the ChatGPT login cannot be used
+├── Stopping                     503 shutting_down          the gateway ends; another may take over
 └── UpstreamFault                                           the upstream, or the way to it
     ├── UpstreamUnavailable      502 upstream_unavailable   no connection
     ├── UpstreamTimeout          504 upstream_timeout       silence
@@ -138,12 +139,20 @@ class OAuthUnavailable(GatewayError):
     status, code = 503, "oauth_unavailable"
 
 
+class Stopping(GatewayError):
+    """The gateway was told to stop, and the time to finish open requests is over."""
+
+    status, code = 503, "shutting_down"
+
+
 class UpstreamFault(GatewayError):
     """The upstream, or the way to it, failed."""
 
     status = 502
     code: str | None = "upstream_error"
     source: Source = "upstream"
+    answered: int = 0
+    """The HTTP status it answered with; 0 when no answer came."""
 
 
 class UpstreamUnavailable(UpstreamFault):

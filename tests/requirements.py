@@ -805,6 +805,7 @@ ENGINE: dict[str, Promise] = {
     "ENGINE-parallel": Promise("design §1", "streams that run at once do not mix"),
     "ENGINE-silence": Promise("design §5.3", "a silent stream is kept alive with comments"),
     "ENGINE-progress": Promise("design §5.3", "Responses clients are told of progress again after 120 s of silence"),
+    "ENGINE-stopping": Promise("design §6", "what a stop of the gateway cuts short ends in an error, never half"),
     "ENGINE-idle": Promise("design §5.2", "an upstream silent for too long is a 504, or an error inside the stream"),
     "ENGINE-retry": Promise("design §6", "a passing failure is tried again before the client sees a byte"),
     "ENGINE-repair": Promise("codex-upstream §12", "encrypted reasoning of another account is left out, once"),

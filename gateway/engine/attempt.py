@@ -17,7 +17,7 @@ from gateway.core.response import complete_response
 from gateway.engine.channel import Channel, NativeChannel, TranslatedChannel, early_failure, truncated
 from gateway.engine.metrics import Metrics
 from gateway.engine.turn import Sink, Turn
-from gateway.errors import GatewayError, UpstreamError
+from gateway.errors import GatewayError, UpstreamError, UpstreamFault
 from gateway.upstreams import Answer, Call, Upstream
 from gateway.wire.sse import SSEReader
 
@@ -49,7 +49,7 @@ class Attempt:
 
     async def run(self, turn: Turn, plan: Plan, sink: Sink, call: Call) -> None:
         """Raises GatewayError for every failure that the client has not been told of."""
-        if "upstream_status" not in turn.facts:  # the wait before a retry is not the gateway's own time
+        if "attempt_failed" not in turn.facts:  # the wait before a retry is not the gateway's own time
             self._metrics.added(time.perf_counter() - turn.started)
         if not call.stream:
             async with self._opened(turn, call) as answer:
@@ -66,7 +66,10 @@ class Attempt:
         try:
             answer = await self._upstream.open(call)
         except GatewayError as error:
-            self._metrics.upstream_answer(self._upstream.name, error.status if error.source == "upstream" else 0)
+            answered = error.answered if isinstance(error, UpstreamFault) else 0
+            self._metrics.upstream_answer(self._upstream.name, answered)
+            if answered:
+                turn.facts["upstream_status"] = answered
             raise Redaction(self._upstream.secrets()).error(error) from error.__cause__
         self._metrics.upstream_answer(self._upstream.name, answer.status)
         turn.facts["upstream_status"] = answer.status
@@ -133,11 +136,11 @@ class Attempt:
 
     async def _relay_stream(self, turn: Turn, plan: Plan, sink: Sink, call: Call) -> None:
         channel = self._channel(turn, plan)
-        sink.stream(plan.headers, channel.keep_alive)  # a client does not wait in silence for a slow head either
+        sink.stream(plan.headers, channel)  # a client does not wait in silence for a slow head either
         self._metrics.stream_opened()
         try:
             async with self._opened(turn, call) as answer:
-                sink.stream({**_relayed_headers(answer), **plan.headers}, channel.keep_alive)
+                sink.stream({**_relayed_headers(answer), **plan.headers}, channel)
                 chunks = await self._event_chunks(answer)
                 await self._pump(channel, chunks, sink)
                 await sink.finish()

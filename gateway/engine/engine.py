@@ -79,9 +79,6 @@ class Engine:
         except GatewayError as error:
             turn.facts["error"] = error.code
             raise
-        except asyncio.CancelledError:
-            turn.facts["outcome"] = "client_left"
-            raise
         finally:
             self._record(turn)
 
@@ -146,8 +143,7 @@ class Engine:
         try:
             shaped = self._upstream.shape(request, turn.hints)
         except InvalidRequest as error:
-            error.param = exchange.client_param(error.param)
-            raise
+            raise in_client_words(exchange, error) from None
         dropped = [*request.dropped, *filter(None, map(exchange.client_param, shaped.dropped))]
         headers = exchange.headers()
         if dropped:
@@ -173,7 +169,7 @@ class Engine:
             try:
                 await attempt.run(turn, plan, sink, self._make_call(turn, plan))
             except GatewayError as error:
-                turn.facts["upstream_status"] = error.status
+                turn.facts["attempt_failed"] = error.code
                 if sink.committed:
                     raise
                 if repairs < REPAIRS and self._repair(plan, error):
@@ -181,7 +177,7 @@ class Engine:
                     continue
                 delay = self._upstream.delay(retries + 1, error)
                 if delay is None:
-                    raise self._in_client_words(plan, error) from error.__cause__
+                    raise in_client_words(plan.exchange, error) from error.__cause__
                 retries += 1
                 self._metrics.retried(self._upstream.name)
                 await self._sleep(delay)
@@ -200,17 +196,6 @@ class Engine:
         plan.document, plan.body = document, json.dumps(document)
         return True
 
-    def _in_client_words(self, plan: Plan, error: GatewayError) -> GatewayError:
-        """Rename the field a refusal names when the client spoke of it under another name."""
-        if plan.exchange is None or error.param is None:
-            return error
-        renamed = plan.exchange.client_param(error.param)
-        if renamed != error.param:
-            error.param = renamed
-            if isinstance(error, UpstreamRefusal):
-                error.body = None
-        return error
-
     # record ---------------------------------------------------------------------------------------------------------
 
     def _record(self, turn: Turn) -> None:
@@ -218,3 +203,17 @@ class Engine:
         if usage:
             self._metrics.tokens(usage)
             turn.facts["tokens"] = token_counts(usage)
+
+
+def in_client_words(exchange: Exchange | None, error: GatewayError) -> GatewayError:
+    """Name the field that a refusal is about as the client did, when it spoke of it under another name."""
+    named = error.param
+    if exchange is None or named is None:
+        return error
+    error.param = exchange.client_param(named)
+    if error.param != named:
+        if error.param is not None:
+            error.message = error.message.replace(f"'{named}'", f"'{error.param}'")
+        if isinstance(error, UpstreamRefusal):
+            error.body = None
+    return error

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from gateway.dialects import Dialect
+from gateway.errors import GatewayError
 from gateway.upstreams import Hints, Model
 
-__all__ = ["Hints", "Model", "Sink", "Turn"]
+__all__ = ["Hints", "Model", "Sink", "Turn", "Voice"]
 
 Json = dict[str, Any]
+
+
+class Voice(Protocol):
+    """What an SSE answer says when the engine has nothing to say: `engine.channel` has it."""
+
+    def keep_alive(self, silent_seconds: float) -> bytes:
+        """What to send into a silence."""
+        ...
+
+    def fail(self, error: GatewayError) -> bytes:
+        """An error in the client's dialect, and the end of the stream."""
+        ...
 
 
 class Sink(Protocol):
@@ -25,7 +37,7 @@ class Sink(Protocol):
         """Send a whole JSON answer with status 200."""
         ...
 
-    def stream(self, headers: dict[str, str], keep_alive: Callable[[float], bytes]) -> None:
+    def stream(self, headers: dict[str, str], voice: Voice) -> None:
         """Announce an SSE answer. Nothing is sent until the first `write`, or until `limits.hold_seconds` passed."""
         ...
 

@@ -21,6 +21,12 @@ _GENERIC = frozenset(
     }
 )  # fmt: skip
 
+# What one request may cost, however much it asks for: an event of a stream weighs about a kilobyte in memory.
+MOST_PIECES = 100  # of one text or call
+_MOST_CALLS = 128  # in all choices together
+_ROOM = 1024 * 1024  # bytes of text in all choices and calls together
+_MOST_VALUES = 10_000  # sampled in all calls together
+
 
 def answer(ask: Ask) -> Script:
     """The script of a request: reasoning when asked for, then tool calls, a document or a text."""
@@ -30,7 +36,7 @@ def answer(ask: Ask) -> Script:
         steps.append({"reasoning": thought if ask.summary else [], "encrypted": ask.encrypted})
     called = _called(ask)
     if called:
-        steps += [_call(tool, ask) for tool in called]
+        steps += [_call(tool, ask, len(called)) for tool in called]
         if all(tool.kind in {"function", "custom"} for tool in called):
             return Script(name="default", steps=steps)
     text, cut = _limited(_text(ask), ask)
@@ -40,8 +46,11 @@ def answer(ask: Ask) -> Script:
 
 
 def pieces(text: str) -> list[str]:
-    """A text in deltas of two words; a single word of more than one character comes in two."""
+    """A text in deltas of two words, more when it is long; a single word of more than one character comes in two."""
     found = re.findall(r"\S+\s*(?:\S+\s*)?|\s+", text)
+    size = -(-len(found) // MOST_PIECES)
+    if size > 1:
+        return ["".join(found[at : at + size]) for at in range(0, len(found), size)]
     if len(found) == 1 and len(text) > 1:
         middle = len(text) // 2
         return [text[:middle], text[middle:]]
@@ -56,7 +65,8 @@ def _called(ask: Ask) -> list[Tool]:
     chosen = [tool for tool in offered if _mentioned(tool.name, ask.text)]
     if not chosen and ask.mode == "required":
         chosen = offered[:1]
-    return chosen if ask.parallel else chosen[:1]
+    most = max(_MOST_CALLS // ask.choices, 1) if ask.parallel else 1
+    return list({tool.name: tool for tool in chosen}.values())[:most]
 
 
 def _mentioned(name: str, text: str) -> bool:
@@ -70,14 +80,17 @@ def _mentioned(name: str, text: str) -> bool:
     return bool(telling) and all(part in spoken for part in telling)
 
 
-def _call(tool: Tool, ask: Ask) -> dict[str, Any]:
+def _call(tool: Tool, ask: Ask, calls: int) -> dict[str, Any]:
+    """The step that calls a tool, one of so many `calls`."""
+    text = _first(ask.text, _ROOM // (calls * ask.choices))
     if tool.kind == "function":
-        arguments = Sampler(tool.parameters, _words(ask)).value({"type": "object", **tool.parameters})
+        sampler = Sampler(tool.parameters, _words(ask), _MOST_VALUES // (calls * ask.choices))
+        arguments = sampler.value({"type": "object", **tool.parameters})
         step = {"call": tool.name, "arguments": arguments}
         return {**step, "namespace": tool.namespace} if tool.namespace else step
     if tool.kind == "custom":
-        return {"custom": tool.name, "input": f"(simulated) {ask.text}"}
-    return {"search": ask.text} if tool.kind == "web_search" else {"image": 300}
+        return {"custom": tool.name, "input": f"(simulated) {text}"}
+    return {"search": text} if tool.kind == "web_search" else {"image": 300}
 
 
 def _words(ask: Ask) -> tuple[str, ...]:
@@ -103,14 +116,19 @@ def _document(ask: Ask, exact: str | None) -> str:
         return exact
     if not ask.schema:
         return orjson.dumps({"simulated": True, "text": ask.text}).decode()
-    return orjson.dumps(Sampler(ask.schema, _words(ask)).value()).decode()
+    return orjson.dumps(Sampler(ask.schema, _words(ask), _MOST_VALUES // ask.choices).value()).decode()
 
 
 def _limited(text: str, ask: Ask) -> tuple[str, bool]:
-    """The text up to a stop sequence, or cut to the token limit (four characters a token)."""
+    """The text up to a stop sequence, or cut to the token limit (four bytes a token) or to what there is room for."""
     for stop in ask.stop:
         if stop:
             text = text.split(stop, 1)[0]
-    if ask.limit is not None and len(text.encode()) > ask.limit * 4:
-        return text.encode()[: ask.limit * 4].decode(errors="ignore"), True
-    return text, False
+    room = _ROOM // ask.choices
+    kept = _first(text, room if ask.limit is None else min(ask.limit * 4, room))
+    return kept, kept != text
+
+
+def _first(text: str, size: int) -> str:
+    """The beginning of a text: at most `size` bytes."""
+    return text.encode()[:size].decode(errors="ignore")

@@ -37,6 +37,7 @@ class Ask:
     encrypted: bool = False
     limit: int | None = None
     stop: tuple[str, ...] = ()
+    choices: int = 1
 
 
 def read_responses(body: dict[str, Any]) -> Ask:
@@ -82,21 +83,32 @@ def read_chat(body: dict[str, Any]) -> Ask:
         for message in messages[last + 1 :]
         if _field(message, "role") in {"tool", "function"}
     )
-    mode, forced = _choice(body.get("tool_choice"))
+    mode, forced = _choice(body.get("function_call") if legacy(body) else body.get("tool_choice"))
     stop = body.get("stop") or ()
     return Ask(
         text=text,
         attachments=attachments,
         outputs=outputs,
-        tools=tuple(_tools(body.get("tools") or ())),
+        tools=tuple(_tools(_functions(body) if legacy(body) else body.get("tools") or ())),
         mode=mode,
         forced=forced,
-        parallel=body.get("parallel_tool_calls") is not False,
+        parallel=body.get("parallel_tool_calls") is not False and not legacy(body),
         schema=_schema(body.get("response_format")),
         effort=body.get("reasoning_effort"),
         limit=body.get("max_completion_tokens") or body.get("max_tokens"),
         stop=(stop,) if isinstance(stop, str) else tuple(stop),
+        choices=body.get("n") or 1,
     )
+
+
+def legacy(body: dict[str, Any]) -> bool:
+    """A chat request in the old form: it offers `functions` and no `tools`, and is answered with `function_call`."""
+    return bool(body.get("functions")) and not body.get("tools")
+
+
+def _functions(body: dict[str, Any]) -> list[dict[str, Any]]:
+    """The `functions` of the old form as tools."""
+    return [{"type": "function", "function": function} for function in body["functions"]]
 
 
 def _field(item: Any, key: str) -> Any:
@@ -140,6 +152,8 @@ def _choice(choice: Any) -> tuple[Literal["none", "auto", "required"], tuple[str
     """tool_choice in either dialect → mode and the tools it is limited to."""
     if choice in {"none", "auto", "required"} if isinstance(choice, str) else False:
         return choice, ()
+    if isinstance(choice, dict) and "type" not in choice and "name" in choice:  # function_call, the old form
+        return "required", (str(choice["name"]),)
     kind = _field(choice, "type")
     if kind == "allowed_tools":
         inner = choice.get("allowed_tools") or choice

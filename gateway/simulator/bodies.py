@@ -13,7 +13,7 @@ def _optional(fields: dict[str, Shape]) -> dict[str, Shape]:
     return {key: (*shape, None) if isinstance(shape, tuple) else (shape, None) for key, shape in fields.items()}
 
 
-_COUNT = Span(int, 0)
+_COUNT = Span(float, 0)  # 2.0 is a count too
 
 # A JSON schema: the keywords that samples are made from.
 SCHEMA: dict[str, Shape] = {
@@ -62,6 +62,7 @@ CHAT: dict[str, Shape] = {
                 "role": Needed(frozenset({"system", "developer", "user", "assistant", "tool", "function"})),
                 **_optional({"content": _CONTENT, "name": str, "tool_call_id": str, "refusal": str}),
                 "tool_calls": ([{"id": str, "type": str, "function": {"name": str, "arguments": str}}], None),
+                "function_call": ({"name": str, "arguments": str}, None),
             }
         ]
     ),
@@ -71,6 +72,8 @@ CHAT: dict[str, Shape] = {
             "frequency_penalty": Span(float, -2, 2), "presence_penalty": Span(float, -2, 2), "logprobs": bool,
             "logit_bias": {"*": float}, "max_completion_tokens": Span(int, 1), "max_tokens": Span(int, 1),
             "modalities": [str], "n": Span(int, 1, 128), "reasoning_effort": str, "response_format": _FORMAT,
+            "functions": [{**_NAMED, "name": Needed(str)}],
+            "function_call": (frozenset({"none", "auto"}), {"name": Needed(str)}),
             "seed": int, "stop": (str, [str]), "stream_options": {"include_usage": (bool, None)}, "verbosity": str,
         }
     ),

@@ -6,7 +6,19 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gateway.simulator.scenario import Script
-from gateway.simulator.scripts import Beat, Event, Hold, arguments, control, deltas, ending, finishing, kind_of, tokens
+from gateway.simulator.scripts import (
+    Beat,
+    Event,
+    Hold,
+    arguments,
+    control,
+    cuts,
+    deltas,
+    ending,
+    finishing,
+    kind_of,
+    tokens,
+)
 
 _DONE = Event(None, "[DONE]")
 
@@ -14,7 +26,8 @@ _DONE = Event(None, "[DONE]")
 class ChatComposer:
     """Turns a script into chunks; afterwards `completion` is the whole answer, `error` its failure, if any.
 
-    `include_usage`: as in stream_options. `choices`: how many equal choices there are.
+    `include_usage`: as in stream_options. `choices`: how many equal choices there are. `legacy`: the request offers
+    `functions`, so that the first call is a `function_call` and there is no second one.
     """
 
     def __init__(
@@ -28,6 +41,7 @@ class ChatComposer:
         ids: Iterator[int],
         include_usage: bool = False,
         choices: int = 1,
+        legacy: bool = False,
     ) -> None:
         self.error: dict[str, Any] | None = None
         self.completion: dict[str, Any] = {}
@@ -37,6 +51,7 @@ class ChatComposer:
         self._ids = ids
         self._include_usage = include_usage
         self._choices = choices
+        self._legacy = legacy
         self._text = ""
         self._refusal = ""
         self._thoughts = ""
@@ -61,7 +76,8 @@ class ChatComposer:
             yield Event(None, {"error": error})
             return
         finish = {"max_output_tokens": "length", "content_filter": "content_filter"}.get(reason)
-        finish = finish or ("tool_calls" if self._calls else "stop")
+        called = "function_call" if self._legacy else "tool_calls"
+        finish = finish or (called if self._calls else "stop")
         yield from self._chunk({}, finish)
         self.completion = self._whole(finish)
         if self._include_usage:
@@ -92,6 +108,8 @@ class ChatComposer:
                 if self._script.reasoning_content:
                     for piece in pieces:
                         yield from self._chunk({"reasoning_content": piece})
+            case "call" if self._legacy:
+                yield from self._function_call(step)
             case "call" | "custom":
                 yield from self._call(kind, step)
             case "event":
@@ -123,11 +141,19 @@ class ChatComposer:
         call_id = step.get("call_id") or f"call_{next(self._ids):024x}"
         head = {"id": call_id, "type": shape}
         self._calls.append({**head, shape: {"name": step[kind], field: content}})
-        size = 12 if step.get("deltas", True) else max(len(content), 1)
         first = {"index": index, **head, shape: {"name": step[kind], field: ""}}
         yield from self._chunk({"tool_calls": [first]})
-        for at in range(0, len(content), size):
-            yield from self._chunk({"tool_calls": [{"index": index, shape: {field: content[at : at + size]}}]})
+        for piece in cuts(content) if step.get("deltas", True) else [content] * bool(content):
+            yield from self._chunk({"tool_calls": [{"index": index, shape: {field: piece}}]})
+
+    def _function_call(self, step: Mapping[str, Any]) -> Iterator[Beat]:
+        if self._calls:
+            return
+        content = arguments(step)
+        self._calls.append({"name": step["call"], "arguments": content})
+        yield from self._chunk({"function_call": {"name": step["call"], "arguments": ""}})
+        for piece in cuts(content) if step.get("deltas", True) else [content] * bool(content):
+            yield from self._chunk({"function_call": {"arguments": piece}})
 
     def _whole(self, finish: str) -> dict[str, Any]:
         silent = self._calls and not self._text
@@ -138,7 +164,7 @@ class ChatComposer:
             "annotations": self._annotations,
         }
         if self._calls:
-            message["tool_calls"] = self._calls
+            message |= {"function_call": self._calls[0]} if self._legacy else {"tool_calls": self._calls}
         if self._script.reasoning_content and self._thoughts:
             message["reasoning_content"] = self._thoughts
         return {

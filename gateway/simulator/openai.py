@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from gateway.simulator import catalogue
-from gateway.simulator.asks import read_chat, read_responses
+from gateway.simulator.asks import legacy, read_chat, read_responses
 from gateway.simulator.bodies import CHAT, RESPONSES
 from gateway.simulator.chat import ChatComposer, holds
 from gateway.simulator.player import Answer, document
@@ -97,10 +97,11 @@ class OpenAIServer:
             model=body["model"],
             number=next(self._sim.ids),
             created=int(self._sim.clock()),
-            prompt_tokens=tokens([body["messages"], body.get("tools") or []]),
+            prompt_tokens=tokens([body["messages"], body.get("tools") or body.get("functions") or []]),
             ids=self._sim.ids,
             include_usage=stream and options.get("include_usage") is True,
             choices=body.get("n") or 1,
+            legacy=legacy(body),
         )
         beats = composer.beats()
         if stream:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import orjson
+
 from gateway.simulator.bodies import SCHEMA
 from gateway.simulator.shapes import Misshapen, check
 
@@ -24,24 +26,35 @@ _FORMATS = {
 _DEPTH = 8  # a schema may refer to itself; below this only required properties are made, and null where it may be
 _DEEPEST = 32  # below this everything is null: the schema has no finite value
 _LONGEST, _MOST, _LARGEST = 10_000, 100, 2**53  # characters, elements, number: more is not worth sampling
+_FOLLOWED = 50  # references and joined schemas on the way to one schema
+_WEIGHT = 100  # bytes of a text or a given value that weigh as much as one value
 
 
 class Sampler:
-    """Makes sample values. `words` are handed to string properties in order; the last one serves all the rest."""
+    """Makes sample values. `words` are handed to string properties in order; the last one serves all the rest.
 
-    def __init__(self, root: dict[str, Any], words: tuple[str, ...]) -> None:
+    `most`: how many values are made, and schemas looked at. A schema of a few lines can ask for billions; what comes
+    after so many is null, valid or not.
+    """
+
+    def __init__(self, root: dict[str, Any], words: tuple[str, ...], most: int = 10_000) -> None:
         self._root = root
+        self._left = most
+        self._looked_up: dict[str, Any] = {}
         self._words: Iterator[str] = iter(words)
         self._word = "simulated"
 
     def value(self, schema: Any = None, depth: int = 0) -> Any:
         """A value for a schema (the root when left out). `true`, `{}` and what is unknown become a text."""
-        if depth > _DEEPEST:
+        if depth > _DEEPEST or self._left <= 0:
             return None
+        self._left -= 1
         schema = self._resolve(self._root if schema is None else schema)
         for key in ("const", "enum", "examples"):
             if schema.get(key) not in (None, []):
-                return schema[key] if key == "const" else schema[key][0]
+                given = schema[key] if key == "const" else schema[key][0]
+                self._left -= len(orjson.dumps(given)) // _WEIGHT
+                return given
         for key in ("anyOf", "oneOf"):
             if schema.get(key):
                 rest = {name: part for name, part in schema.items() if name != key}
@@ -58,18 +71,19 @@ class Sampler:
         kind = _kind(schema, shortest=depth >= _DEPTH)
         return makers[kind](schema, depth) if kind in makers else self._string(schema, depth)
 
-    def _resolve(self, schema: Any, followed: frozenset[str] = frozenset()) -> dict[str, Any]:
+    def _resolve(self, schema: Any, followed: frozenset[str] = frozenset(), depth: int = 0) -> dict[str, Any]:
         """Follow `$ref` inside the document and join `allOf`; `followed`: references on the way here."""
-        if not isinstance(schema, dict):
+        if not isinstance(schema, dict) or depth > _FOLLOWED or self._left <= 0:
             return {}
+        self._left -= 1
         target = schema.get("$ref")
         if isinstance(target, str) and target.startswith("#"):
             rest = {key: value for key, value in schema.items() if key != "$ref"}
-            found = {} if target in followed else self._resolve(self._found(target), followed | {target})
+            found = {} if target in followed else self._resolve(self._found(target), followed | {target}, depth + 1)
             return {**found, **rest}
         joined = {key: value for key, value in schema.items() if key != "allOf"}
         for part in schema.get("allOf", ()):
-            other = self._resolve(part, followed)
+            other = self._resolve(part, followed, depth + 1)
             joined = {
                 **joined,
                 **other,
@@ -80,6 +94,11 @@ class Sampler:
 
     def _found(self, target: str) -> Any:
         """What a reference names; {} for nothing, and for something that is no schema."""
+        if target not in self._looked_up:
+            self._looked_up[target] = self._look_up(target)
+        return self._looked_up[target]
+
+    def _look_up(self, target: str) -> Any:
         found: Any = self._root
         for part in target.lstrip("#/").split("/") if target != "#" else ():
             found = found.get(part.replace("~1", "/").replace("~0", "~"), {}) if isinstance(found, dict) else {}
@@ -99,11 +118,12 @@ class Sampler:
         properties: dict[str, Any] = schema.get("properties") or {}
         required = schema.get("required")
         names = list(properties) if required is None and depth < _DEPTH else list(required or ())
+        self._left -= sum(map(len, names)) // _WEIGHT
         return {name: self.value(properties.get(name, {}), depth + 1) for name in dict.fromkeys(names)}
 
     def _array(self, schema: dict[str, Any], depth: int) -> list[Any]:
         least = schema.get("minItems", 0 if depth >= _DEPTH else 1)
-        count = min(max(least, 0 if depth >= _DEPTH else 1), schema.get("maxItems", max(least, 1)), _MOST)
+        count = int(min(max(least, 0 if depth >= _DEPTH else 1), schema.get("maxItems", max(least, 1)), _MOST))
         prefix = schema.get("prefixItems") or []
         items = schema.get("items", {})
         return [self.value(prefix[i] if i < len(prefix) else items, depth + 1) for i in range(max(count, len(prefix)))]
@@ -126,10 +146,13 @@ class Sampler:
         if schema.get("format") in _FORMATS:
             return _FORMATS[schema["format"]]
         if isinstance(schema.get("default"), str) and "pattern" in schema:
+            self._left -= len(schema["default"]) // _WEIGHT
             return str(schema["default"])
         self._word = next(self._words, self._word)
-        padded = self._word.ljust(min(schema.get("minLength", 0), _LONGEST), "x")
-        return padded[: schema["maxLength"]] if "maxLength" in schema else padded
+        most = int(min(schema.get("maxLength", len(self._word) + _LONGEST), len(self._word) + _LONGEST))
+        padded = self._word.ljust(int(min(schema.get("minLength", 0), _LONGEST)), "x")[:most]
+        self._left -= len(padded) // _WEIGHT
+        return padded
 
 
 def _kind(schema: dict[str, Any], *, shortest: bool = False) -> str:

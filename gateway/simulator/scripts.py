@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 
 import orjson
 
-from gateway.simulator.answers import pieces
+from gateway.simulator.answers import MOST_PIECES, pieces
 from gateway.simulator.library import failure
 from gateway.simulator.scenario import STEPS, Script
 
@@ -270,8 +270,8 @@ class Composer:
         state = {"status": "in_progress"} if kind == "call" else {}
         yield self._added({**head, **state, field: ""})
         if step.get("deltas", True):
-            for at in range(0, len(content), 12):
-                yield self._at(f"response.{event}.delta", head, delta=content[at : at + 12])
+            for piece in cuts(content):
+                yield self._at(f"response.{event}.delta", head, delta=piece)
             yield self._at(f"response.{event}.done", head, **{field: content})
         yield self._done({**head, **({"status": "completed"} if kind == "call" else {}), field: content})
 
@@ -339,6 +339,12 @@ def arguments(step: Mapping[str, Any]) -> str:
     """Arguments of a call as the text the wire carries; a text is taken as it is, broken JSON too."""
     given = step.get("arguments", {})
     return given if isinstance(given, str) else orjson.dumps(given).decode()
+
+
+def cuts(content: str) -> list[str]:
+    """The pieces of a call's arguments: twelve characters each, more when there would be very many pieces."""
+    size = max(12, -(-len(content) // MOST_PIECES))
+    return [content[at : at + size] for at in range(0, len(content), size)]
 
 
 def deltas(content: Any) -> list[Any]:

@@ -90,12 +90,17 @@ def _kind(shape: Shape) -> Any:
             return shape
 
 
+def _beyond(value: Any) -> bool:
+    return isinstance(value, float) and abs(value) >= _64_BITS
+
+
+_64_BITS = 2.0**63
 # JSON knows true and false apart from numbers, Python does not.
 _KINDS: dict[Any, Any] = {
     None: lambda value: value is None,
     bool: lambda value: isinstance(value, bool),
     # orjson reads integers beyond 64 bits as floats; they are integers on the wire all the same.
-    int: lambda value: isinstance(value, int | float) and not isinstance(value, bool) and value == int(value),
+    int: lambda value: not isinstance(value, bool) and (isinstance(value, int) or _beyond(value)),
     float: lambda value: isinstance(value, int | float) and not isinstance(value, bool),
     str: lambda value: isinstance(value, str),
     list: lambda value: isinstance(value, list),

@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING
 
 from starlette.types import Receive, Scope, Send
 
+from gateway.engine.turn import Voice
+from gateway.errors import GatewayError, Stopping
+
 if TYPE_CHECKING:
     from gateway.config import Limits
 
@@ -36,7 +39,7 @@ class Reply:
         self._limits = limits
         self._facts = scope["state"].setdefault("facts", {})
         self._headers: Headers | None = None
-        self._keep_alive: Callable[[float], bytes] | None = None
+        self._voice: Voice | None = None
         self._finished = False
         self._write_lock = asyncio.Lock()
         self._output_at = self._sent_at = time.monotonic()
@@ -49,10 +52,10 @@ class Reply:
         await self._start(200, {"content-type": "application/json", **headers, "content-length": str(len(body))})
         await self._send({"type": "http.response.body", "body": body})
 
-    def stream(self, headers: Headers, keep_alive: Callable[[float], bytes]) -> None:
+    def stream(self, headers: Headers, voice: Voice) -> None:
         """Announce an SSE answer, or tell more of one that was announced; nothing is sent yet."""
         self._headers = {**EVENT_STREAM, **headers}
-        self._keep_alive = keep_alive
+        self._voice = voice
 
     async def write(self, data: bytes) -> None:
         """Send whole events at once; the first call sends the status line."""
@@ -89,10 +92,18 @@ class Reply:
     async def _fill_silence(self) -> None:
         if self._patience() > 0.001:
             return  # something was sent while we waited
-        if self._keep_alive is None:
+        if self._voice is None:
             self._sent_at = time.monotonic()  # a JSON answer: silence is all there is
             return
-        await self._put(self._keep_alive(time.monotonic() - self._output_at))
+        await self._put(self._voice.keep_alive(time.monotonic() - self._output_at))
+
+    async def stop(self, error: GatewayError) -> None:
+        """End an answer that is under way: with the error inside it, or by raising the error when nothing was sent."""
+        if not self.committed:
+            raise error
+        if self._voice is not None and not self._finished:
+            await self.write(self._voice.fail(error))
+            await self.finish()
 
     async def _put(self, data: bytes) -> None:
         async with self._write_lock:  # the watcher and the engine both write; the status line comes first
@@ -119,7 +130,7 @@ async def answer(
 ) -> None:
     """Let `run` fill the answer; when the client leaves, cancel it and end quietly.
 
-    Raises what `run` raises while the client is there.
+    Whoever else cancels is the server, which stops: the client is told. Raises what `run` raises, and Stopping.
     """
     task = asyncio.current_task()
     assert task is not None
@@ -128,9 +139,11 @@ async def answer(
     try:
         await run(reply)
     except asyncio.CancelledError:
-        if not reply.client_left:
-            raise
         task.uncancel()
-        scope["state"]["facts"]["outcome"] = "client_left"
+        if reply.client_left:
+            scope["state"]["facts"]["outcome"] = "client_left"
+            return
+        scope["state"]["facts"]["outcome"] = "stopped"
+        await reply.stop(Stopping("The gateway is being stopped; try again in a moment.", headers={"Retry-After": "2"}))
     finally:
         watcher.cancel()

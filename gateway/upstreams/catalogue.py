@@ -72,6 +72,6 @@ def nearest_effort(effort: str, efforts: Sequence[str]) -> str:
     return below[-1] if below else known[0]
 
 
-def names(models: Sequence[Model], count: int = 6) -> str:
+def names(models: Sequence[Model], count: int = 20) -> str:
     """Some current models, for the text of an error."""
     return ", ".join([model.id for model in models if not model.hidden][:count])

@@ -23,6 +23,7 @@ from gateway.errors import (
     OAuthUnavailable,
     UpstreamAuth,
     UpstreamError,
+    UpstreamFault,
     UpstreamOverloaded,
     UpstreamRefusal,
     UpstreamTimeout,
@@ -118,6 +119,8 @@ def refusal(
             error.code = _missing_code(status, problem)
     if "x-should-retry" in headers:
         error.headers.setdefault("x-should-retry", headers["x-should-retry"])
+    if isinstance(error, UpstreamFault):
+        error.answered = status
     error.detail = error.detail or redact(f"HTTP {status}: {body[:_LOGGED_BYTES].decode('utf-8', 'replace')}")[:500]
     return error
 

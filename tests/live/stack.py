@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -59,6 +60,28 @@ LIMITS: Json = {"retries": 0, "cool_down_seconds": 0}
 """What tests want unless they are about these: one upstream call a request, and no memory of plan limits."""
 
 
+class Stoppable:
+    """The gateway's app, with the requests it is serving at hand."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        if scope["type"] == "http":
+            self._tasks.add(task)
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._tasks.discard(task)
+
+    def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+
+
 @dataclass
 class Stack:
     """A running gateway and its upstream."""
@@ -67,6 +90,8 @@ class Stack:
     url: str
     sim: Simulator
     workdir: Path
+    stop: Callable[[], None]
+    """Cut every request that runs, as the server does when the time to finish them is over."""
     sdks: dict[str, Sdk] = field(default_factory=dict)
 
     @cached_property
@@ -145,9 +170,10 @@ async def running(
         settings = settings_for(mode, upstream_url or sim_url, **changes)
         if login and mode.codex:
             write_login(workdir, sim.issue_tokens())
-        url = await stack.enter_async_context(serving(create_app(settings, workdir=workdir, demo=demo)))
+        app = Stoppable(create_app(settings, workdir=workdir, demo=demo))
+        url = await stack.enter_async_context(serving(app))
         clients: dict[str, Sdk] = {kind.__name__: kind(f"{url}/v1", KEY) for kind in (SyncSdk, AsyncSdk)}
-        running_stack = Stack(mode, url, sim, workdir, clients)
+        running_stack = Stack(mode, url, sim, workdir, app.stop, clients)
         stack.push_async_callback(running_stack.aclose)
         yield running_stack
 

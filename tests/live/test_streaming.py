@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 
 from tests.live.sdk import Sdk, events
-from tests.live.stack import MODEL, MODES, DialectName, Stack, running
+from tests.live.stack import CODEX, MODEL, MODES, DialectName, Mode, Stack, running
 from tests.sdk_types import (
     check_chat_stream,
     check_error,
@@ -220,3 +220,46 @@ async def _abandoned(stack: Stack, dialect: DialectName) -> None:
         [call] = stack.sim.calls(stack.mode.route(dialect))
         await call.finished.wait()
     assert call.closed_early
+
+
+# stopping ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.proves("ENGINE-stopping")
+@pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.name)
+@each_dialect
+async def test_a_stream_that_a_stop_cuts_short_ends_in_an_error(
+    mode: Mode, dialect: DialectName, tmp_path: Path
+) -> None:
+    async with running(mode, tmp_path) as stack:
+        gate = stack.sim.gate("never")
+        stack.play(dialect, {"steps": [{"text": ["wh", {"gate": "never"}, "ole"]}]})
+        body = {**TURNS[dialect][1], "stream": True}
+        received = b""
+        async with asyncio.timeout(10), stack.http.stream("POST", PATHS[dialect], json=body) as answer:
+            async for chunk in answer.aiter_raw():
+                received += chunk
+                if gate.reached.is_set() and b"wh" in received:
+                    stack.stop()
+        if dialect == "chat":
+            assert check_failed_chat_stream(received).code == "shutting_down"
+        else:
+            assert check_failed_response_stream(received) == "shutting_down"
+
+
+@pytest.mark.proves("ENGINE-stopping")
+@streamed_or_not
+@each_dialect
+async def test_a_request_that_a_stop_cuts_short_before_its_answer_is_a_503(
+    dialect: DialectName, stream: bool, tmp_path: Path
+) -> None:
+    async with running(CODEX, tmp_path) as stack:
+        gate = stack.sim.gate("never")
+        stack.play(dialect, {"gate": "never"})
+        asked = asyncio.create_task(stack.http.post(PATHS[dialect], json={**TURNS[dialect][1], "stream": stream}))
+        async with asyncio.timeout(10):
+            await gate.reached.wait()
+            stack.stop()
+            answer = await asked
+        assert (answer.status_code, check_error(answer.content).code) == (503, "shutting_down")
+        assert answer.headers["retry-after"] == "2"

@@ -10,6 +10,7 @@ from gateway.core.response import complete_response, request_echo
 from gateway.dialects import Choices, Exchange, Relayed
 from gateway.dialects.responses.request import checked, items
 from gateway.dialects.responses.stream import ResponsesEncoder
+from gateway.errors import UnsupportedParameter
 
 Json = dict[str, Any]
 
@@ -58,8 +59,14 @@ class Responses:
     def relay(self, document: Json, model: str | None) -> Relayed:
         """A server that speaks Responses gets the client's own bytes, or the document under another model name.
 
-        Nothing is checked: the server judges what it gets, new fields and an empty body included.
+        The server judges what it gets, new fields and an empty body included. Only what it would run although nobody
+        could fetch the result here is refused: UnsupportedParameter.
         """
+        if document.get("background") is True and document.get("stream") is not True:
+            raise UnsupportedParameter(
+                "`background` is not supported without `stream`: this gateway has no route to fetch the result.",
+                param="background",
+            )
         body = None if model is None else {**document, "model": model}
         request = Request(document if body is None else body, stream=document.get("stream") is True)
         return Relayed(body, exchange=ResponsesExchange(request, {}))

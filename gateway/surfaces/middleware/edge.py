@@ -145,7 +145,9 @@ class Edge:
             self._record(scope, sent, facts, started)
 
     async def _serve(self, scope: Scope, receive: Receive, sent: Sent, seen: _Seen) -> None:
-        refusal = self._refusal(scope["method"], seen) if self._guarded else None
+        # No page reaches a Unix socket; its clients name any host.
+        guarded = self._guarded and (scope.get("server") or ("", 0))[1] is not None
+        refusal = self._refusal(scope["method"], seen) if guarded else None
         if refusal is not None:
             scope["state"]["facts"]["error"] = refusal.code
             await send_error(sent, refusal)

@@ -49,6 +49,7 @@ class Errors:
     async def _answer(self, scope: Scope, send: Send, error: GatewayError) -> None:
         state: dict[str, Any] = scope["state"]
         state["facts"]["error"] = error.code
+        state["facts"].setdefault("outcome", "refused" if error.status < 500 else "failed")
         if error.detail:
             state["facts"]["detail"] = error.detail
         if not state["sent"].status:
