@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import resource
 import socket
+import stat
 from contextlib import suppress
 from pathlib import Path
 
@@ -39,6 +40,40 @@ def bind(address: Address) -> list[socket.socket]:
 def bound(address: Address, sockets: list[socket.socket]) -> Address:
     """The address with the port that the system chose, where 0 was asked for."""
     return address if address.path else Address(address.host, sockets[0].getsockname()[1])
+
+
+def occupied(path: str) -> str:
+    """What is at the path of a Unix socket and is in the way of one, in words; "" for nothing and for a socket."""
+    try:
+        mode = Path(path).lstat().st_mode
+    except OSError:
+        return ""
+    if stat.S_ISSOCK(mode):
+        return ""
+    kinds = {stat.S_IFREG: "a file", stat.S_IFDIR: "a directory", stat.S_IFLNK: "a symbolic link"}
+    return f"{kinds.get(stat.S_IFMT(mode), 'something that is no socket')} is there, which stays untouched"
+
+
+def remove_socket(path: str) -> None:
+    """Remove the socket file of a listener that has ended, and nothing else that may be at the path by now."""
+    with suppress(OSError):
+        if Path(path).is_socket() and nobody_answers(path):
+            Path(path).unlink()
+
+
+def nobody_answers(path: str) -> bool:
+    """Whether a dead process left this socket file behind. Only sockets are asked: a connection to an ordinary file
+    is refused as well."""
+    try:
+        if not stat.S_ISSOCK(Path(path).lstat().st_mode):
+            return False
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            probe.connect(path)
+    except ConnectionRefusedError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def raise_open_files() -> int:
@@ -76,9 +111,11 @@ def _bind_port(address: Address) -> list[socket.socket]:
 
 
 def _bind_path(path: str) -> socket.socket:
+    if obstacle := occupied(path):
+        raise CannotListen(f"cannot listen on unix:{path}: {obstacle}. Move it away, or choose another path")
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        if _nobody_answers(path):
+        if nobody_answers(path):
             Path(path).unlink()
         listener.bind(path)
         Path(path).chmod(0o600)
@@ -89,23 +126,12 @@ def _bind_path(path: str) -> socket.socket:
     return listener
 
 
-def _nobody_answers(path: str) -> bool:
-    """A socket file that a dead process left behind."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        try:
-            probe.connect(path)
-        except ConnectionRefusedError:
-            return True
-        except OSError:
-            return False
-    return False
-
-
 def _reason(address: Address, error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
+        free = _neighbour(address)
         return (
             "the address is in use. Is another codex-gateway running? Stop that program, or choose another address: "
-            f"--listen {_neighbour(address)}"
+            f"--listen {free} (with make: GATEWAY_SERVER__LISTEN={free} make run)"
         )
     if error.errno == errno.EACCES and not address.path and address.port < 1024:
         return "ports below 1024 need root. Choose another: --listen " + str(Address(address.host, 8080))

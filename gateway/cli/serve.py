@@ -6,7 +6,6 @@ import os
 import secrets
 import socket
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -40,7 +39,7 @@ def serve(
     context.make_workdir()
 
     from gateway import logs
-    from gateway.cli.listening import raise_open_files
+    from gateway.cli.listening import raise_open_files, remove_socket
 
     raise_open_files()
     addresses, sockets = _bind(context)
@@ -53,7 +52,7 @@ def serve(
     finally:
         for address in addresses:
             if address.path:
-                Path(address.path).unlink(missing_ok=True)
+                remove_socket(address.path)
     if not started:
         context.fail("the gateway could not start; the reason is in the log above")
 

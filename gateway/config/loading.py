@@ -108,7 +108,7 @@ def read(path: Path | None, environ: Mapping[str, str]) -> Loaded:
     if mistakes:
         raise ConfigError(source, mistakes)
     origins = {dotted(location): name for location, name in named.items()}
-    key = environ.get("OPENAI_API_KEY", "")
+    key = environ.get("OPENAI_API_KEY", "").strip()
     if key and _wants_openai_key(settings, key):
         settings = _with_api_key(settings, key)
         origins["upstream.api_key"] = "OPENAI_API_KEY"
@@ -137,7 +137,7 @@ def _without_blanks(values: dict[str, Any], section: type[Section], above: str =
 
 
 def _is_blank(value: Any, section: type[Section], key: str) -> bool:
-    number = section.model_fields[key].annotation in (int, float)
+    number = section.model_fields[key].annotation in (int, float) and not isinstance(value, bool)
     return value == "" or (number and value in (0, "0"))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -52,9 +54,16 @@ class ConfigError(Exception):
     """The settings cannot be used. `mistakes` are all of them."""
 
     def __init__(self, source: str, mistakes: Sequence[Mistake]) -> None:
+        mistakes = sorted(mistakes, key=_reading_order)
         count = "1 mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
         super().__init__("\n".join([f"{count} in {source}", *(f"  {mistake}" for mistake in mistakes)]))
         self.mistakes = tuple(mistakes)
+
+
+def _reading_order(mistake: Mistake) -> tuple[int, str]:
+    """Lines of the file from top to bottom, then variables by name."""
+    line = re.match(r"line (\d+)", mistake.where)
+    return (int(line[1]), "") if line else (sys.maxsize, mistake.where)
 
 
 def describe(error: ErrorDetails, tree: type[Section]) -> str:
@@ -63,12 +72,16 @@ def describe(error: ErrorDetails, tree: type[Section]) -> str:
     if error["type"] == "extra_forbidden":
         return _unknown(location, tree)
     field = field_at(tree, location)
+    if error["type"] == "value_error" and section_of(field) is not None:
+        return f"expected {_expected(error)}"  # two settings that do not go together; the text names them
     hidden = is_secret(field) or field is None or section_of(field) is not None
     return f"expected {_expected(error)}, found {_kind(value) if hidden else found(value)}"
 
 
 def found(value: Any) -> str:
     """A value for a message: short, and without the password of a URL."""
+    if isinstance(value, bool):
+        return str(value).lower()  # as YAML writes it
     text = repr(mask_url(value)) if isinstance(value, str) else repr(value)
     return text if len(text) <= 80 else text[:77] + "..."
 

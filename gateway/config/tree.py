@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from gateway.config.addresses import parse_address
 
@@ -16,6 +27,14 @@ class Section(BaseModel):
     """Base of every section: frozen, and unknown keys are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """To pydantic, true is 1: `workers: true` would be one worker."""
+        if isinstance(value, bool) and cls.model_fields[info.field_name or ""].annotation in (int, float):
+            raise ValueError("a number")
+        return value
 
 
 def _split(url: str) -> SplitResult:
@@ -49,6 +68,28 @@ def _proxy_url(url: SecretStr) -> SecretStr:
     if text and _scheme(text) not in PROXY_SCHEMES:
         raise ValueError(f"an absolute URL with a host, of scheme {', '.join(PROXY_SCHEMES)}")
     return url
+
+
+def _key(key: SecretStr) -> SecretStr:
+    text = key.get_secret_value()
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError("a key that a header can carry: visible ASCII characters, without spaces")
+    return key
+
+
+def _version(text: str) -> str:
+    if not re.fullmatch(r"[0-9]+\.[0-9]+\.[0-9]+", text):
+        raise ValueError('a version such as "0.161.0"')
+    return text
+
+
+def _aliases(aliases: dict[str, str]) -> dict[str, str]:
+    for name, model in aliases.items():
+        if not name.strip() or not model.strip():
+            raise ValueError("a name and a model, neither of them empty")
+        if model in aliases:
+            raise ValueError(f"models, not other aliases ({name} → {model} → {aliases[model]})")
+    return aliases
 
 
 def _path(path: str) -> str:
@@ -93,6 +134,7 @@ Bytes = Annotated[int, Field(gt=0)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 Path = Annotated[str, AfterValidator(_path)]
 Listen = Annotated[str, AfterValidator(_listen)]
+Key = Annotated[SecretStr, AfterValidator(_key)]
 HostName = Annotated[str, AfterValidator(_host_name)]
 AnyCase = BeforeValidator(_lower)
 
@@ -110,7 +152,7 @@ class Server(Section):
         for text in (self.listen, *self.extra_listen):
             address = parse_address(text)
             if address in seen and (address.port or address.path):
-                raise ValueError(f"every listen address once ({text} is named twice)")
+                raise ValueError(f"every listen address once, found {text} twice")
             seen.add(address)
         return self
 
@@ -120,7 +162,7 @@ class Network(Section):
 
 
 class Auth(Section):
-    downstream_api_key: SecretStr = SecretStr("")
+    downstream_api_key: Key = SecretStr("")
 
 
 class LogFile(Section):
@@ -160,7 +202,7 @@ class OAuth(Section):
 class Upstream(Section):
     mode: Annotated[Literal["codex_oauth", "openai_api"], AnyCase] = "codex_oauth"
     base_url: HttpUrl = "https://api.openai.com"
-    api_key: SecretStr = SecretStr("")
+    api_key: Key = SecretStr("")
     codex_base_url: HttpUrl = "https://chatgpt.com"
     codex_responses_path: Path = "/backend-api/codex/responses"
     models_path: Path = "/v1/models"
@@ -172,9 +214,9 @@ class Upstream(Section):
     """What the server of `openai_api` speaks itself."""
     default_instructions: str = "You are a helpful assistant."
     unsupported: Literal["default", "strict", "lenient"] = "default"
-    version: str = "0.161.0"
+    version: Annotated[str, AfterValidator(_version)] = "0.161.0"
     """The Codex version whose models are asked for; the backend hides newer models from older versions."""
-    aliases: dict[str, str] = {}
+    aliases: Annotated[dict[str, str], AfterValidator(_aliases)] = {}
 
     @model_validator(mode="after")
     def _version_prefix_once(self) -> Upstream:

@@ -52,8 +52,8 @@ class TokenFile:
             return None
         except OSError as error:
             raise OAuthUnavailable(
-                f"The token file {self.path} cannot be read ({error.strerror}). "
-                "Give it to the user that runs the gateway."
+                f"The token file cannot be read ({error.strerror}). Give it to the user that runs the gateway.",
+                detail=f"token file: {self.path}",
             ) from error
         try:
             return Token.read(_object(raw))
@@ -61,7 +61,8 @@ class TokenFile:
             # Only our own words: a parser's message may repeat what it read.
             reason = "it has no access_token" if "access_token" in str(error) else "it is not a JSON object"
         raise TokenFileDamaged(
-            f"The token file {self.path} is damaged ({reason}). Run `codex-gateway auth login`, which replaces it."
+            f"The token file is damaged ({reason}). Run `codex-gateway auth login`, which replaces it.",
+            detail=f"token file: {self.path}",
         )
 
     def write(self, token: Token, step: Step = lambda _: None) -> None:

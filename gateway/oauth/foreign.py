@@ -27,6 +27,10 @@ _NOT_A_LOGIN = (
     "is no login this command knows: it reads Codex auth.json, oauth-token.json of codex-gateway and Codex files of "
     f"CLIProxyAPI. {_USE_LOGIN}"
 )
+_NO_ACCOUNT = (
+    "names no ChatGPT account: its access_token is not one that ChatGPT issues (no account id can be read from it), and "
+    f"there is no account_id beside it. Check that it is the whole, unchanged file. {_USE_LOGIN}"
+)
 MOVED = (
     "A refresh token has ONE owner: the first program that uses it makes it worthless for all others. It belongs to "
     "this gateway now; delete it in the other program (or log in there anew), or import again with --access-only."
@@ -87,8 +91,11 @@ def _read(document: Mapping[str, Any], *, codex: bool) -> Token:
         token = Token.read(flat)
     except ValueError:
         raise LoginFailed(_NOT_A_LOGIN, code="import_refused") from None
+    if not token.about().account_id:
+        raise LoginFailed(_NO_ACCOUNT, code="import_refused")
     return replace(
         token,
+        refreshed=False,
         expires_at=token.expires_at or read_time(document.get("expired")),
         last_refresh=read_time(document.get("last_refresh")) or token.last_refresh,
     )

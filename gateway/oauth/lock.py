@@ -38,7 +38,10 @@ async def hold(path: Path, wait_seconds: float = WAIT_SECONDS) -> AsyncIterator[
                 break
             await asyncio.sleep(_POLL_SECONDS)
         else:
-            raise LockBusy(f"Another process has held {path} for {wait_seconds:.0f} s. End it, then try again.")
+            raise LockBusy(
+                f"Another process has held the lock of the login for {wait_seconds:.0f} s. End it, then try again.",
+                detail=f"lock file: {path}",
+            )
         yield
     finally:
         # Closing frees the lock. The file stays: removing it would let two processes lock two different files.
@@ -64,6 +67,7 @@ def _try(descriptor: int, path: Path) -> bool:
 
 def _unusable(path: Path, error: OSError) -> OAuthUnavailable:
     return OAuthUnavailable(
-        f"The lock file {path} cannot be used ({error.strerror}), so the login cannot be refreshed or changed. "
-        "Make the work directory writable for this user, on a file system with locks."
+        f"The lock file of the login cannot be used ({error.strerror}), so it cannot be refreshed or changed. "
+        "Make the work directory writable for this user, on a file system with locks.",
+        detail=f"lock file: {path}",
     )

@@ -101,7 +101,7 @@ class TokenSource:
         """Fingerprint of the access token of our last refresh, and when."""
         self._unsaved: tuple[str, Token] | None = None
         """Tokens that could not be written, and the fingerprint of the refresh token that was spent for them."""
-        self._trouble = ""
+        self._trouble: OAuthUnavailable | None = None
         self._refreshing: asyncio.Task[None] | None = None
         self._calling = False
         self._background: asyncio.Task[None] | None = None
@@ -201,7 +201,7 @@ class TokenSource:
         return self._refreshing
 
     async def _refresh(self, early: float) -> None:
-        self._trouble = ""
+        self._trouble = None
         try:
             async with hold(self._file.lock_path):
                 self._stamp = None
@@ -211,8 +211,8 @@ class TokenSource:
                 if self._due(held, early) and not self._blocked(held):
                     await self._exchange(held)
         except OAuthUnavailable as error:
-            self._trouble = error.message
-            self._report("blocked", error.message)
+            self._trouble = error
+            self._report("blocked", error.message, error.detail)
 
     async def _exchange(self, held: _Held) -> None:
         if self._unsaved is not None and self._unsaved[0] == held.refresh_print:
@@ -249,11 +249,12 @@ class TokenSource:
             self._file.clear_mark()
         except OSError as error:
             self._unsaved = (held.refresh_print, fresh)
-            self._trouble = (
-                f"The refreshed login could not be written to {self._file.path} ({error.strerror}). Free some space or "
-                "make the work directory writable, and do not stop the gateway before: it holds the only copy."
+            self._trouble = OAuthUnavailable(
+                f"The refreshed login could not be written ({error.strerror}). Free some space or make the work "
+                "directory writable, and do not stop the gateway before: it holds the only copy.",
+                detail=f"token file: {self._file.path}",
             )
-            self._report("unsaved", self._trouble)
+            self._report("unsaved", self._trouble.message, self._trouble.detail)
             return
         self._unsaved = self._mark = None
         self._minted = (fingerprint(fresh.access_token), self._clock())
@@ -279,11 +280,11 @@ class TokenSource:
             return False  # a damaged file is no newer login
         return token is None or token.refresh_token != held.token.refresh_token
 
-    def _report(self, outcome: str, advice: str = "") -> None:
+    def _report(self, outcome: str, advice: str = "", detail: str = "") -> None:
         if outcome == "refreshed":
             _log.info("oauth.refreshed")
         else:
-            _log.warning("oauth.refresh_failed", outcome=outcome, advice=advice)
+            _log.warning("oauth.refresh_failed", outcome=outcome, advice=advice, **({"detail": detail} if detail else {}))
         self._on_refresh(outcome)
 
     def _unavailable(self, held: _Held) -> OAuthUnavailable:
@@ -299,7 +300,8 @@ class TokenSource:
                 headers={"retry-after": str(wait)},
             )
         if self._trouble:
-            return OAuthUnavailable(self._trouble)
+            # Not the same one again: each raise would add to its traceback.
+            return OAuthUnavailable(self._trouble.message, detail=self._trouble.detail)
         ended = "was refused by ChatGPT" if held.access_print == self._rejected else "has expired"
         if not held.token.refresh_token:
             return OAuthUnavailable(f"The access token {ended} and there is no refresh token. {_LOGIN}")

@@ -9,14 +9,18 @@ from gateway.errors import OAuthUnavailable
 from gateway.oauth.file import TokenFile
 from gateway.oauth.token import fingerprint, write_time
 
-Refresh = Literal["works", "failing", "dead", "none"]
+Refresh = Literal["works", "untried", "failing", "dead", "none"]
 _LOGIN = "Run `codex-gateway auth login`."
+_NO_EXPIRY = (
+    "Expiry unknown: neither the access token nor the file says when the token ends, so it may have ended already. If "
+    f"requests are refused, log in again. {_LOGIN}"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class LoginStatus:
-    """`refresh`: works (as far as is known) · failing (tried again later) · dead (needs a login) · none (no refresh
-    token). `logged_in`: requests can be served now or after a refresh. `advice`: what to do, "" when all is well.
+    """`refresh`: works (the last one did) · untried (none was needed yet) · failing (tried again later) · dead (needs a
+    login) · none (no refresh token). `logged_in`: requests can be served now or after a refresh. `advice`: what to do, "" when all is well.
     `mode`: the file's permission bits. Times are Unix seconds."""
 
     logged_in: bool
@@ -52,11 +56,13 @@ def login_status(file: TokenFile, now: float) -> LoginStatus:
     try:
         token = file.read()
     except OAuthUnavailable as error:
-        return LoginStatus(False, "none", path, mode, error.message)
+        return LoginStatus(False, "none", path, mode, f"{error.message} {error.detail}".rstrip())
     if token is None:
         return LoginStatus(False, "none", path, mode, f"Nobody is logged in. {_LOGIN}")
-    refresh: Refresh = "works" if token.refresh_token else "none"
-    reason = ""
+    refresh: Refresh = "none"
+    if token.refresh_token:
+        refresh = "works" if token.refreshed else "untried"
+    reason = _NO_EXPIRY if token.expires_at is None else ""
     mark = file.read_mark()
     if mark and token.refresh_token and mark.refresh_print == fingerprint(token.refresh_token):
         refresh = "dead" if mark.kind == "permanent" else "failing"
@@ -65,7 +71,7 @@ def login_status(file: TokenFile, now: float) -> LoginStatus:
         else:
             reason = f"The last refresh failed ({mark.code}); it is tried again by itself."
     valid = token.expires_at is None or token.expires_at > now
-    logged_in = valid or refresh in ("works", "failing")
+    logged_in = valid or refresh in ("works", "untried", "failing")
     if not logged_in and not reason:
         reason = f"The access token has expired and there is no refresh token. {_LOGIN}"
     about = token.about()

@@ -1,7 +1,7 @@
 """One login: the tokens, when they end, and their form on disk.
 
 The file keeps the layout of the original codex-gateway (`access_token`, `refresh_token`, `token_type`, `scope`,
-`expires_at` as RFC 3339) and adds `id_token`, `account_id` and `last_refresh`.
+`expires_at` as RFC 3339) and adds `id_token`, `account_id`, `last_refresh` and `refreshed`.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ class Token:
     expires_at: float | None = None
     account_id: str = ""
     last_refresh: float | None = None
+    refreshed: bool = False
+    """These tokens came from a refresh here, so refreshing is known to work."""
 
     @classmethod
     def read(cls, document: Mapping[str, Any]) -> Token:
@@ -49,6 +51,7 @@ class Token:
             expires_at=claims.expires_at or read_time(document.get("expires_at")),
             account_id=claims.account_id or _text(document, "account_id"),
             last_refresh=read_time(document.get("last_refresh")) or claims.issued_at,
+            refreshed=document.get("refreshed") is True,
         )
 
     def document(self) -> dict[str, Any]:
@@ -62,6 +65,7 @@ class Token:
             "id_token": self.id_token,
             "account_id": self.account_id,
             "last_refresh": write_time(self.last_refresh),
+            "refreshed": self.refreshed,
         }
 
     def renewed(self, reply: Mapping[str, Any], now: float) -> Token:
@@ -81,6 +85,7 @@ class Token:
             scope=_text(reply, "scope") or self.scope,
             expires_at=expires_at,
             last_refresh=now,
+            refreshed=bool(self.refresh_token),
         )
         return replace(token, account_id=read_claims(token.access_token).account_id or self.account_id)
 

@@ -12,7 +12,7 @@ from gateway.core import json
 from gateway.core.frames import Frame
 from gateway.dialects import Choices, Exchange
 from gateway.dialects.responses import DIALECT
-from gateway.errors import InvalidRequest, StreamTruncated, UpstreamTimeout
+from gateway.errors import InvalidRequest, UnsupportedParameter
 from tests.pure.invariants import check_response_stream, read
 from tests.pure.streams import CLEAN, CORPUS, event, play
 
@@ -325,3 +325,10 @@ def test_an_abort_through_the_repair_is_the_usual_way_to_fail() -> None:
     machine, frames = play(read(CORPUS["openai-text"])[:5])
     assert machine.abort(StreamTruncated("again")) == []
     check_response_stream(decode().stream_encoder(1).feed(frames), done_mark=True)
+
+
+def test_a_native_relay_refuses_what_nobody_could_fetch_here() -> None:
+    with pytest.raises(UnsupportedParameter) as refused:
+        DIALECT.relay({"model": "m", "input": "x", "background": True}, None)
+    assert (refused.value.status, refused.value.param) == (400, "background")
+    assert DIALECT.relay({"model": "m", "input": "x", "background": True, "stream": True}, None).body is None

@@ -213,6 +213,29 @@ async def test_a_loopback_listener_refuses_other_names(host: str) -> None:
 
 
 @pytest.mark.proves("HTTP-host")
+async def test_clients_of_a_unix_socket_may_name_any_host() -> None:
+    """No web page reaches a socket in the file system."""
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": "/healthz",
+        "query_string": b"",
+        "headers": [(b"host", b"gateway")],
+        "server": ("/run/gateway.sock", None),
+    }
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    await Stack(hello).app(scope, receive, send)
+    assert sent[0]["status"] == 200
+
+
+@pytest.mark.proves("HTTP-host")
 async def test_a_public_listener_answers_to_any_name() -> None:
     assert (await Stack(hello, loopback=False, key="k").get("/healthz", headers={"host": "any.example"})).is_success
 
@@ -226,6 +249,9 @@ async def test_a_public_listener_answers_to_any_name() -> None:
             {"sec-fetch-site": "same-site", "origin": "http://localhost:3"}, (), 403, id="another port's page"
         ),
         pytest.param({"sec-fetch-site": "cross-site", "origin": PAGE}, (PAGE,), 200, id="allowed page"),
+        pytest.param({"origin": PAGE}, (), 403, id="another site's page in an old browser"),
+        pytest.param({"origin": "http://localhost:3000"}, (), 200, id="local page in an old browser"),
+        pytest.param({"origin": "vscode-webview://x"}, (), 200, id="app"),
         pytest.param({"sec-fetch-site": "same-origin"}, (), 200, id="own page"),
         pytest.param({"sec-fetch-site": "none"}, (), 200, id="typed by the user"),
         pytest.param({"sec-fetch-mode": "cors"}, (), 200, id="node program"),

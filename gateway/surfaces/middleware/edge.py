@@ -34,6 +34,12 @@ def _new_id() -> str:
     return secrets.token_hex(16)
 
 
+def _is_foreign(origin: bytes) -> bool:
+    """Whether a page of another machine asks. `null` and the schemes of apps name no machine."""
+    scheme, _, authority = origin.partition(b"://")
+    return scheme in (b"http", b"https") and not is_loopback(host_of(authority.decode("latin-1")))
+
+
 class Sent:
     """What has gone to the client so far; called in place of `send`. `status` is 0 until the answer has started."""
 
@@ -162,7 +168,8 @@ class Edge:
         """Why a loopback listener does not serve this request: it comes from a page of some other site.
 
         By DNS rebinding such a page reaches the listener under its own host name. Without it, it can still post blindly
-        under the right name, with no key, and spend the user's quota; only browsers send `Sec-Fetch-Site`.
+        under the right name, with no key, and spend the user's quota. Browsers tell: by `Sec-Fetch-Site`, old ones by
+        `Origin`.
         """
         for host in seen.hosts:
             if not self._host_is_ours(host):
@@ -172,7 +179,7 @@ class Edge:
                 )
         if (
             method not in _SAFE_METHODS
-            and seen.fetch_site in _FOREIGN_SITES
+            and (seen.fetch_site in _FOREIGN_SITES or _is_foreign(seen.origin))
             and not seen.authorized
             and not self._cors.allows(seen.origin)
         ):
