@@ -12,7 +12,7 @@ from gateway.core import json
 from gateway.core.frames import Frame
 from gateway.dialects import Choices, Exchange
 from gateway.dialects.responses import DIALECT
-from gateway.errors import InvalidRequest, UnsupportedParameter
+from gateway.errors import InvalidRequest, StreamTruncated, UnsupportedParameter, UpstreamTimeout
 from tests.pure.invariants import check_response_stream, read
 from tests.pure.streams import CLEAN, CORPUS, event, play
 
