@@ -12,7 +12,8 @@ PIP = $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check install -
 .PHONY: run login test check fmt
 
 run: $(VENV)/installed ## Start the gateway; simulated answers while nobody is logged in
-	@test -f "$(WORKDIR)/config.yaml" || $(GATEWAY) config init --workdir "$(WORKDIR)" 2>/dev/null
+	@test -f "$(WORKDIR)/config.yaml" || $(GATEWAY) config init --workdir "$(WORKDIR)" 2>/dev/null || \
+		$(GATEWAY) config init --workdir "$(WORKDIR)"
 	@demo=--demo; \
 	if $(GATEWAY) config show --workdir "$(WORKDIR)" 2>/dev/null | grep -q '^  mode: openai_api'; then demo=; \
 	elif $(GATEWAY) auth status --workdir "$(WORKDIR)" >/dev/null 2>&1; then demo=; fi; \

@@ -402,7 +402,7 @@ UPSTREAM: dict[str, Promise] = {
         "a challenge page becomes a clear 503 with Retry-After, and identity is consistent",
     ),
     "FAIL-19": Promise("codex-upstream §12", "a plan limit tells its reset time"),
-    "FAIL-20": Promise("codex-upstream §12", "burst limits are retried after a jittered pause"),
+    "FAIL-20": Promise("codex-upstream §12", "calls beyond the limit of an account wait; burst limits are retried"),
     "FAIL-21": Promise("codex-upstream §12", "a remembered limit is capped and probed by one call"),
     "FAIL-22": Promise("codex-upstream §12", "overload is 503 with Retry-After, also when it comes with status 200"),
     "FAIL-23": Promise("codex-upstream §12", "a model that needs a newer version is an error that names the setting"),

@@ -62,7 +62,7 @@ def import_(
     except OSError as error:
         context.fail(f"{source} cannot be read ({error.strerror}). Check the path and the permissions")
     except OAuthUnavailable as error:
-        context.fail(f"{source} {error.message}")
+        context.fail(context.pasteable(f"{source} {error.message}"))
     _run(context, save(file, token))
     _welcome(context, file, token)
     if token.refresh_token:
@@ -85,15 +85,18 @@ def status(
     context: Context = ctx.obj
     found = login_status(TokenFile(context.token_path), time.time())
     document = found.document()
+    advice = document["advice"] = context.pasteable(found.advice) or None
     if as_json:
         context.say(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())
     else:
         context.say("Logged in." if found.logged_in else "Not logged in.")
         for key, value in document.items():
-            if key not in ("logged_in", "advice") and value is not None:
+            if key == "expires_at" and value is None and found.logged_in:
+                context.say("expires at: unknown")
+            elif key not in ("logged_in", "advice") and value is not None:
                 context.say(f"{key.replace('_', ' ')}: {value}")
-        if found.advice:
-            context.note(found.advice)
+        if advice:
+            context.note(advice)
     if not found.logged_in:
         raise typer.Exit(1)
 
@@ -146,9 +149,9 @@ def _run(context: Context, work: Coroutine[Any, Any, T]) -> T:
     try:
         return asyncio.run(work)
     except OAuthUnavailable as error:
-        context.fail(error.message)
+        context.fail(context.pasteable(f"{error.message} {error.detail}".rstrip()))
     except KeyboardInterrupt:
-        context.fail("interrupted. `codex-gateway auth status` shows whether a login was saved")
+        context.fail(context.pasteable("interrupted. `codex-gateway auth status` shows whether a login was saved"))
 
 
 def _welcome(context: Context, file: TokenFile, token: Token) -> None:

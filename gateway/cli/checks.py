@@ -20,6 +20,9 @@ FEW_FILES = 4096
 """Below this limit of open files a gateway of a team runs short: each turn holds two sockets."""
 
 
+RUNNING = "a gateway runs there"
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One line of the report. `fix` says what to do, "" when nothing."""
@@ -48,8 +51,6 @@ def files(workdir: Path, config_path: Path) -> Iterator[Finding]:
     """Work directory and settings file: there, writable, and closed to other users."""
     if not workdir.exists():
         yield Finding("work directory", "warn", f"{workdir} does not exist yet", "It is made at the first start.")
-    elif not workdir.is_dir():
-        yield Finding("work directory", "fail", f"{workdir} is not a directory", "Choose another with --workdir.")
     elif workdir.stat().st_mode & stat.S_IWOTH:
         yield Finding("work directory", "fail", f"{workdir} is writable by everybody", f"Run: chmod o-w {workdir}")
     else:
@@ -76,6 +77,12 @@ def keys(settings: Settings) -> Finding:
     return Finding("key", "ok", "clients need the key")
 
 
+def other_key(address: Address, has_key: bool, where: str) -> Finding:
+    """The gateway that runs is not the one of these settings, or it was started before they changed."""
+    ours = "the key here is not its key" if has_key else "none is set here"
+    return Finding("key", "warn", f"the gateway at {address} wants a key, and {ours}", f"{where}.")
+
+
 def login(token_path: Path, command: str, now: float) -> Iterator[Finding]:
     """The ChatGPT login. `command` logs in; `now` in Unix seconds."""
     from gateway.oauth.file import TokenFile
@@ -95,7 +102,7 @@ def login(token_path: Path, command: str, now: float) -> Iterator[Finding]:
     elif status.refresh == "failing":
         yield Finding("login", "warn", f"{_expiry(status.expires_at, now)}; the last renewal failed", "It is retried.")
     else:
-        renewal = "renewed by itself" if status.refresh == "works" else "never renewed: there is no refresh token"
+        renewal = "never renewed: there is no refresh token" if status.refresh == "none" else "renewed by itself"
         yield Finding("login", "ok", f"{_expiry(status.expires_at, now)}, {renewal}")
 
 
@@ -108,11 +115,13 @@ def _expiry(expires_at: float | None, now: float) -> str:
 
 def listening(address: Address, is_ours: Callable[[Address], bool]) -> Finding:
     """Whether the address is free, or the gateway answers there (`is_ours`)."""
-    from gateway.cli.listening import CannotListen, bind
+    from gateway.cli.listening import CannotListen, bind, nobody_answers, occupied
 
     subject = f"listen {address}"
     if address.path:
-        taken = Path(address.path).exists()
+        if obstacle := occupied(address.path):
+            return Finding(subject, "fail", obstacle, "Move it away, or change server.listen.")
+        taken = Path(address.path).exists() and not nobody_answers(address.path)
     else:
         try:
             for listener in bind(address):
@@ -126,5 +135,5 @@ def listening(address: Address, is_ours: Callable[[Address], bool]) -> Finding:
     if not taken:
         return Finding(subject, "ok", "free; no gateway runs there")
     if is_ours(address):
-        return Finding(subject, "ok", "a gateway runs there")
+        return Finding(subject, "ok", RUNNING)
     return Finding(subject, "fail", "another program has this address", "Stop it, or change server.listen.")

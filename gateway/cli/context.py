@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import shutil
 import sys
@@ -40,6 +41,8 @@ class Context:
         from gateway.config import find_workdir
 
         found = find_workdir(self.workdir_option, self.environ)
+        if found.path.exists() and not found.path.is_dir():
+            self.fail(f"the work directory {found.path} ({found.source}) is not a directory")
         self.note(f"work directory: {found.path} ({found.source})")
         return found.path
 
@@ -109,6 +112,25 @@ class Context:
         file = [] if self.config_option is None else ["--config", str(self.config_path)]
         return shlex.join([*program, *arguments, *directory, *file])
 
+    def pasteable(self, text: str) -> str:
+        """A text of another package, with the commands that it names made to run on this work directory."""
+        return re.sub(r"`codex-gateway ([^`]+)`", lambda found: f"`{self.command(*found[1].split())}`", text)
+
+    @property
+    def client_key(self) -> str:
+        """What a client of the gateway sends: the key of the settings, else the one of the environment; "" for none."""
+        configured = self.settings.auth.downstream_api_key.get_secret_value()
+        return configured or self.environ.get("OPENAI_API_KEY", "").strip()
+
+    def where_keys_are(self) -> str:
+        """Where `client_key` looks, and how to have it look elsewhere."""
+        file = self.config_path if self.config_path.exists() else f"{self.config_path} (there is no such file)"
+        return (
+            f"The key was looked for in the work directory {self.workdir}: auth.downstream_api_key of {file}, then "
+            "OPENAI_API_KEY of the environment. Name the work directory of that gateway with --workdir DIR or "
+            "CODEX_GATEWAY_HOME=DIR (`make run` uses .work), or set OPENAI_API_KEY to its key"
+        )
+
     def http_client(self) -> httpx2.AsyncClient:
         """A client for the world outside: through `network.proxy_url`, with our User-Agent, following no redirects."""
         import httpx2
@@ -125,11 +147,10 @@ class Context:
             trust_env=False,
         )
 
-    def local_client(self, address: Address) -> httpx2.AsyncClient:
-        """A client for a gateway that listens at `address`, with the configured key and never through a proxy."""
+    def local_client(self, address: Address, key: str = "") -> httpx2.AsyncClient:
+        """A client for a gateway that listens at `address`, which never goes through a proxy."""
         import httpx2
 
-        key = self.settings.auth.downstream_api_key.get_secret_value()
         return httpx2.AsyncClient(
             transport=httpx2.AsyncHTTPTransport(uds=address.path or None),
             base_url=address.url,
@@ -137,6 +158,12 @@ class Context:
             timeout=self.settings.upstream.timeout_seconds,
             trust_env=False,
         )
+
+
+def _path(text: str) -> Path:
+    if not text.strip():
+        raise typer.BadParameter("expected a path, found nothing")
+    return Path(text)
 
 
 def _remember_workdir(ctx: typer.Context, value: Path | None) -> Path | None:
@@ -156,6 +183,8 @@ WorkdirOption = Annotated[
     typer.Option(
         "--workdir",
         help="Directory of the settings, the login and the logs.",
+        metavar="PATH",
+        parser=_path,
         callback=_remember_workdir,
         is_eager=True,
         show_default=False,
@@ -166,6 +195,8 @@ ConfigOption = Annotated[
     typer.Option(
         "--config",
         help="Settings file, instead of config.yaml in the work directory.",
+        metavar="PATH",
+        parser=_path,
         callback=_remember_config,
         is_eager=True,
         show_default=False,

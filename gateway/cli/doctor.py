@@ -6,7 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -53,11 +53,19 @@ def _findings(context: Context, *, offline: bool) -> Iterator[Finding]:
             yield checks.Finding("settings", "fail", str(mistake))
         return  # what follows would check settings that nobody wants
     yield checks.Finding("settings", "ok", f"read; upstream.mode is {settings.upstream.mode}")
-    yield checks.keys(settings)
+    refusing = []
     for address in listeners(settings):
-        yield checks.listening(address, lambda address: asyncio.run(_is_ours(context, address)))
+        found = checks.listening(address, lambda address: asyncio.run(_is_ours(context, address)))
+        yield found
+        if found.text == checks.RUNNING and asyncio.run(_refuses_us(context, address)):
+            refusing.append(address)
+    if refusing:
+        yield checks.other_key(refusing[0], bool(context.client_key), context.where_keys_are())
+    else:
+        yield checks.keys(settings)
     if settings.upstream.mode == "codex_oauth":
-        yield from checks.login(context.token_path, context.command("auth", "login"), time.time())
+        for finding in checks.login(context.token_path, context.command("auth", "login"), time.time()):
+            yield replace(finding, text=context.pasteable(finding.text))
     else:
         yield from _api_key(settings)
     if not offline:
@@ -85,6 +93,18 @@ async def _is_ours(context: Context, address: Address) -> bool:
     except httpx2.TransportError:
         return False
     return response.headers.get("x-request-id") == "doctor"
+
+
+async def _refuses_us(context: Context, address: Address) -> bool:
+    """Whether the gateway there wants another key than ours. No such address exists, so that nothing else happens."""
+    import httpx2
+
+    try:
+        async with context.local_client(address, context.client_key) as client:
+            response = await client.get("/v1/doctor")
+    except httpx2.TransportError:
+        return False
+    return response.status_code == 401
 
 
 async def _network(context: Context, settings: Settings) -> list[Finding]:

@@ -56,8 +56,8 @@ def occupied(path: str) -> str:
 
 def remove_socket(path: str) -> None:
     """Remove the socket file of a listener that has ended, and nothing else that may be at the path by now."""
-    with suppress(OSError):
-        if Path(path).is_socket() and nobody_answers(path):
+    if nobody_answers(path):
+        with suppress(OSError):
             Path(path).unlink()
 
 

@@ -34,7 +34,7 @@ async def _fetch(context: Context) -> list[dict[str, Any]]:
 
     address = listeners(context.settings)[0]
     try:
-        async with context.local_client(address) as client:
+        async with context.local_client(address, context.client_key) as client:
             response = await client.get("/v1/models")
         document = response.json()
     except httpx2.ConnectError:
@@ -45,6 +45,9 @@ async def _fetch(context: Context) -> list[dict[str, Any]]:
         context.fail(f"what answers at {address} is not a gateway (HTTP {response.status_code})")
     if response.is_success and isinstance(document, dict) and isinstance(document.get("data"), list):
         return [row for row in document["data"] if isinstance(row, dict)]
+    if response.status_code == 401:
+        problem = "refused the key that was found" if context.client_key else "needs a key, and none was found"
+        context.fail(f"the gateway at {address} {problem}. {context.where_keys_are()}")
     refusal = document.get("error") if isinstance(document, dict) else None
     reason = refusal.get("message") if isinstance(refusal, dict) else None
     context.fail(f"the gateway at {address} answered {response.status_code}: {reason or 'without a reason'}")

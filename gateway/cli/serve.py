@@ -50,6 +50,8 @@ def serve(
     try:
         started = _run(context, addresses, sockets, demo=demo)
     finally:
+        for listener in sockets:
+            listener.close()
         for address in addresses:
             if address.path:
                 remove_socket(address.path)

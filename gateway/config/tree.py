@@ -257,6 +257,8 @@ class Limits(Section):
     drain_seconds: Seconds = 30
     """How long SIGTERM waits for open requests."""
     upstream_connections: Annotated[int, Field(gt=0)] = 1000
+    parallel_calls: Annotated[int, Field(ge=0)] = 0
+    """Calls of one ChatGPT account at the same time; further ones wait. 0: no limit."""
     retries: Annotated[int, Field(ge=0, le=10)] = 2
     cool_down_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 900
     """The longest a plan limit is answered from memory before one request probes the upstream again."""

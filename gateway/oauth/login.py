@@ -59,7 +59,7 @@ async def logout(file: TokenFile, endpoint: TokenEndpoint) -> list[str]:
         token = file.read()
         damage = ""
     except OAuthUnavailable as error:
-        token, damage = None, error.message
+        token, damage = None, f"{error.message} {error.detail}".rstrip()
     removed = await _remove(file)
     if not removed:
         return [f"Nobody was logged in: there is no {file.path}."]

@@ -284,7 +284,9 @@ class TokenSource:
         if outcome == "refreshed":
             _log.info("oauth.refreshed")
         else:
-            _log.warning("oauth.refresh_failed", outcome=outcome, advice=advice, **({"detail": detail} if detail else {}))
+            _log.warning(
+                "oauth.refresh_failed", outcome=outcome, advice=advice, **({"detail": detail} if detail else {})
+            )
         self._on_refresh(outcome)
 
     def _unavailable(self, held: _Held) -> OAuthUnavailable:

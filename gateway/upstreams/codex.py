@@ -23,6 +23,7 @@ from gateway.upstreams.faults import refusal
 from gateway.upstreams.profile import CODEX, Rules, shape
 from gateway.upstreams.shelf import Listing, Shelf
 from gateway.upstreams.transport import HTTPAnswer, Line, Outgoing, Patience, RawHeaders
+from gateway.upstreams.turnstile import Turnstile
 
 if TYPE_CHECKING:
     from gateway.config import Settings
@@ -98,6 +99,7 @@ class CodexUpstream:
         self._identity = _identity(settings.oauth.originator, upstream.version)
         self._cookies = CookieJar(self._url)
         self._cool_down = retry.CoolDown(cap=limits.cool_down_seconds, clock=clock)
+        self._turnstile = Turnstile(limits.parallel_calls)
         self._retries = limits.retries
         self._now, self._random = now, random
         self._account = ""
@@ -119,6 +121,9 @@ class CodexUpstream:
         return retry.delay(attempt, error, limit=self._retries, random=self._random)
 
     async def open(self, call: Call) -> Answer:
+        return await self._turnstile.enter(lambda: self._open(call))
+
+    async def _open(self, call: Call) -> Answer:
         login = await self._tokens.credentials()
         self._account = login.account_id
         body, encoding = await _compressed(call.body)
