@@ -48,7 +48,7 @@ def banner(
         f"  export OPENAI_API_KEY={_exported(key, commands, show_key=show_key)}",
         "",
         "Try it:",
-        f"  {_curl(addresses[0], base, _header(key, show_key=show_key))}",
+        f"  {_curl(addresses[0], base, _header(key, commands, show_key=show_key))}",
         *_model_hint(settings),
     ]
     return "\n".join(lines)
@@ -86,10 +86,10 @@ def _exported(key: str, commands: Commands, *, show_key: bool) -> str:
     return shlex.quote(key) if show_key else f'"$({commands.key})"'
 
 
-def _header(key: str, *, show_key: bool) -> str:
+def _header(key: str, commands: Commands, *, show_key: bool) -> str:
     if not key:
         return ""
-    quoted = shlex.quote(f"Authorization: Bearer {key}") if show_key else '"Authorization: Bearer $OPENAI_API_KEY"'
+    quoted = shlex.quote(f"Authorization: Bearer {key}") if show_key else f'"Authorization: Bearer $({commands.key})"'
     return f"-H {quoted} "
 
 

@@ -28,8 +28,8 @@ _NOT_A_LOGIN = (
     f"CLIProxyAPI. {_USE_LOGIN}"
 )
 _NO_ACCOUNT = (
-    "names no ChatGPT account: its access_token is not one that ChatGPT issues (no account id can be read from it), and "
-    f"there is no account_id beside it. Check that it is the whole, unchanged file. {_USE_LOGIN}"
+    "names no ChatGPT account: its access_token is not one that ChatGPT issues (no account id can be read from it), "
+    f"and there is no account_id beside it. Check that it is the whole, unchanged file. {_USE_LOGIN}"
 )
 MOVED = (
     "A refresh token has ONE owner: the first program that uses it makes it worthless for all others. It belongs to "

@@ -62,21 +62,21 @@ def _called(ask: Ask) -> list[Tool]:
     if ask.mode == "none" or ask.outputs or not ask.tools:
         return []
     offered = [tool for tool in ask.tools if not ask.forced or tool.name in ask.forced]
-    chosen = [tool for tool in offered if _mentioned(tool.name, ask.text)]
+    lowered = ask.text.lower()
+    spoken = frozenset(re.findall(r"[a-z]+|\d+", lowered))
+    chosen = [tool for tool in offered if _mentioned(tool.name, lowered, spoken)]
     if not chosen and ask.mode == "required":
         chosen = offered[:1]
     most = max(_MOST_CALLS // ask.choices, 1) if ask.parallel else 1
     return list({tool.name: tool for tool in chosen}.values())[:most]
 
 
-def _mentioned(name: str, text: str) -> bool:
+def _mentioned(name: str, lowered: str, spoken: frozenset[str]) -> bool:
     """The text holds the name, or every word of it that says something (`get_weather`: weather)."""
-    lowered = text.lower()
     if name.lower() in lowered:
         return True
     parts = re.findall(r"[a-z]+|\d+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower())
     telling = [part for part in parts if part not in _GENERIC]
-    spoken = set(re.findall(r"[a-z]+|\d+", lowered))
     return bool(telling) and all(part in spoken for part in telling)
 
 

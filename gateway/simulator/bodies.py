@@ -5,7 +5,7 @@ Fields that it only echoes or leaves alone are listed where the real service che
 
 from __future__ import annotations
 
-from gateway.simulator.shapes import Needed, Shape, Span
+from gateway.simulator.shapes import Most, Needed, Shape, Span
 
 
 def _optional(fields: dict[str, Shape]) -> dict[str, Shape]:
@@ -74,7 +74,7 @@ CHAT: dict[str, Shape] = {
             "modalities": [str], "n": Span(int, 1, 128), "reasoning_effort": str, "response_format": _FORMAT,
             "functions": [{**_NAMED, "name": Needed(str)}],
             "function_call": (frozenset({"none", "auto"}), {"name": Needed(str)}),
-            "seed": int, "stop": (str, [str]), "stream_options": {"include_usage": (bool, None)}, "verbosity": str,
+            "seed": int, "stop": (str, Most(str, 4)), "stream_options": {"include_usage": (bool, None)}, "verbosity": str,
         }
     ),
 }  # fmt: skip

@@ -215,7 +215,8 @@ def _dated(answer: Answer, script: Script, window: dict[str, Any], plan: str, no
     error = answer.document.get("error") if isinstance(answer.document, dict) else None
     if not isinstance(error, dict) or error.get("type") != "usage_limit_reached":
         return answer
-    seconds = error.get("resets_in_seconds", window["reset_after_seconds"])
+    given = error.get("resets_in_seconds")
+    seconds = given if isinstance(given, int) else window["reset_after_seconds"]
     times = {"plan_type": plan, "resets_at": int(now) + seconds, "resets_in_seconds": seconds}
     fresh = document({**answer.document, "error": {**times, **error}}, answer.status)
     return replace(fresh, headers={**fresh.headers, **answer.headers}, script=answer.script)

@@ -6,13 +6,16 @@ A document is checked key by key; `ScenarioError` names the path of the wrong ke
 
 from __future__ import annotations
 
-import difflib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, cast
 
 import orjson
+
+from gateway.simulator.mistakes import Mistakes, ScenarioError, all_known, near, shaped
+from gateway.simulator.shapes import Needed, Shape, Span
 
 Document: TypeAlias = Any  # a parsed JSON or YAML document
 UNSET: Any = object()  # no body at all, where null would be a body
@@ -25,35 +28,37 @@ ROUTES = (
 
 LIMITS = ("standard", "weekly_primary", "exhausted", "none")  # rate limits by name
 
-# The kinds of step, and the keys each may carry besides its own.
-STEPS: dict[str, frozenset[str]] = {
-    "text": frozenset({"phase", "citations"}),
-    "reasoning": frozenset({"encrypted"}),
-    "call": frozenset({"arguments", "call_id", "namespace", "deltas"}),
-    "custom": frozenset({"input", "call_id"}),
-    "search": frozenset(),
-    "image": frozenset({"partial"}),
-    "refusal": frozenset(),
-    "item": frozenset(),
-    "event": frozenset(),
-    "limits": frozenset(),
-    "metadata": frozenset(),
-    "raw": frozenset(),
-    "comment": frozenset(),
-    "gate": frozenset(),
-    "wait": frozenset(),
-    "cut": frozenset(),
-    "end": frozenset(),
-    "stall": frozenset(),
+_DAY = 86_400  # seconds: no pause is longer
+_PIECES: Shape = ([(str, dict)], object)  # a list of texts and pauses, or anything that can be written as a text
+_CALL_ID = (str, None)
+_ERROR: Shape = {"code": (str, None), "type": (str, None), "message": (str, None)}
+_WINDOW: Shape = {"used_percent": float, "window_minutes": int, "reset_after_seconds": (int, None)}
+_LIMITS: Shape = (
+    frozenset(LIMITS),
+    {"primary": _WINDOW, "secondary": _WINDOW, "credits": dict, "active": str, "reached": (str, None)},
+)
+
+# The kinds of step: what each holds, and what the keys beside it hold.
+STEPS: dict[str, dict[str, Shape]] = {
+    "text": {"text": _PIECES, "phase": str, "citations": [{"url": Needed(str), "title": str}]},
+    "reasoning": {"reasoning": ([str], object), "encrypted": bool},
+    "call": {"call": str, "arguments": object, "call_id": _CALL_ID, "namespace": str, "deltas": bool},
+    "custom": {"custom": str, "input": str, "call_id": _CALL_ID},
+    "search": {"search": str},
+    "image": {"image": (str, Span(int, 0, 50_000_000)), "partial": bool},
+    "refusal": {"refusal": _PIECES},
+    "item": {"item": dict},
+    "event": {"event": (dict, str)},
+    "limits": {"limits": _LIMITS},
+    "metadata": {"metadata": object},
+    "raw": {"raw": object},
+    "comment": {"comment": object},
+    "gate": {"gate": str},
+    "wait": {"wait": Span(float, 0, _DAY)},
+    "cut": {"cut": object},
+    "end": {"end": object},
+    "stall": {"stall": object},
 }
-
-
-class ScenarioError(ValueError):
-    """A scenario or script that cannot be used; the message begins with the path of the wrong key."""
-
-    def __init__(self, path: str, problem: str) -> None:
-        super().__init__(f"{path or 'scenario'}: {problem}")
-        self.path = path
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,23 +110,19 @@ class Script:
         _object(document, path)
         kind = next((key for key in document if key in STEPS and key not in _SCRIPT_KEYS), None)
         if kind is not None:
-            own = {kind, *STEPS[kind]}
+            own = STEPS[kind]
             step = {key: value for key, value in document.items() if key in own}
             document = {**{key: value for key, value in document.items() if key not in own}, "steps": [step]}
-        _known(document, _SCRIPT_KEYS, path)
-        for key, kinds in _SCRIPT_KEYS.items():
-            _typed(document, key, kinds, path)
-        values = {"name": name, **document}
-        if "completed_output" in values:
-            values["completed_output"] = _output_mode(values["completed_output"], f"{path}.completed_output")
-        _one_of(values, "ids", ("short", "long", "none"), path)
-        if isinstance(values.get("write"), str):
-            _one_of(values, "write", ("event", "byte", "split", "all"), path)
-        if isinstance(values.get("limits"), str):
-            _one_of(values, "limits", LIMITS, path)
-        _finish(values.get("finish", "completed"), f"{path}.finish")
-        for index, step in enumerate(values.get("steps") or ()):
-            _step(step, f"{path}.steps[{index}]")
+        mistakes = Mistakes()
+        values = {"name": name, **_settings(document, _SCRIPT_KEYS, path, mistakes)}
+        with mistakes.kept():
+            _headers(values.get("headers"), f"{path}.headers")
+        with mistakes.kept():
+            _finish(values.get("finish", "completed"), f"{path}.finish")
+        for index, step in enumerate(values["steps"] if isinstance(values.get("steps"), list) else ()):
+            with mistakes.kept():
+                _step(step, f"{path}.steps[{index}]")
+        mistakes.tell()
         return cls(**values)
 
     def over(self, base: Script) -> Script:
@@ -138,12 +139,16 @@ class Script:
         return Script(**values)
 
 
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _MERGED = frozenset({"headers", "reply", "redirect"})
-_SCRIPT_KEYS: dict[str, tuple[type, ...]] = {
-    "name": (str,), "use": (str,), "status": (int,), "body": (object,), "headers": (dict,), "delay": (int, float),
-    "gate": (str,), "redirect": (dict,), "reply": (dict,), "steps": (list,), "finish": (str, dict),
-    "opening": (bool,), "completed_output": (object,), "ids": (str,), "write": (str, int), "crlf": (bool,),
-    "usage": (dict,), "limits": (str, dict), "reasoning_content": (bool,),
+_SCRIPT_KEYS: dict[str, Shape] = {
+    "name": str, "use": str, "status": Span(int, 200, 599), "body": object, "headers": {"*": (str, bool, float)},
+    "delay": Span(float, 0, _DAY), "gate": str, "redirect": dict, "reply": dict, "steps": [dict],
+    "finish": (frozenset({"completed", "cut", "end", "stall"}), dict), "opening": bool, "completed_output": object,
+    "ids": frozenset({"short", "long", "none"}),
+    "write": (frozenset({"event", "byte", "split", "all"}), Span(int, 1)), "crlf": bool, "usage": dict,
+    "limits": _LIMITS, "reasoning_content": bool,
 }  # fmt: skip
 
 
@@ -190,48 +195,62 @@ class Scenario:
 
     @classmethod
     def load(cls, path: str | Path) -> Scenario:
-        """Read a scenario from a YAML or JSON file. Raises ScenarioError, also for text that is neither."""
-        text = Path(path).read_text(encoding="utf-8")
-        return cls.parse(_read(text, str(path)))
+        """Read a scenario from a YAML or JSON file. Raises ScenarioError, also for text that is neither, and OSError."""
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise ScenarioError("", "is neither JSON nor YAML: it is not UTF-8") from error
+        return cls.parse(_read(text))
 
     @classmethod
     def parse(cls, document: Document) -> Scenario:
-        """Check a document and make it a scenario. Raises ScenarioError."""
+        """Check a document and make it a scenario. Raises ScenarioError with every mistake."""
         document = {} if document is None else document
         _object(document, "")
-        _known(document, _SCENARIO_KEYS, "")
-        for key, kinds in _SCENARIO_KEYS.items():
-            _typed(document, key, kinds, "")
-        values = dict(document)
-        if "completed_output" in values:
-            values["completed_output"] = _output_mode(values["completed_output"], "completed_output")
-        if isinstance(values.get("limits"), str):
-            _one_of(values, "limits", LIMITS, "")
+        mistakes = Mistakes()
+        values = _settings(document, _SCENARIO_KEYS, "", mistakes)
         for key in ("api_keys", "redirect_ports"):
-            if values.get(key) is not None:
+            if isinstance(values.get(key), list):
                 values[key] = tuple(values[key])
-        scripts = {
-            name: Script.parse(script, f"scripts.{name}", name=name)
-            for name, script in (document.get("scripts") or {}).items()
-        }
+        given = values.get("scripts") if isinstance(values.get("scripts"), dict) else {}
+        # A script with a mistake keeps its name, so that routes may name it.
+        scripts: dict[str, Script] = {name: Script(name=name) for name in given or {}}
+        for name, script in (given or {}).items():
+            with mistakes.kept():
+                scripts[name] = Script.parse(script, f"scripts.{name}", name=name)
         values["scripts"] = scripts
-        _known(document.get("routes") or {}, dict.fromkeys(ROUTES), "routes")
-        values["routes"] = {
-            route: _plan(plan, f"routes.{route}", scripts) for route, plan in (document.get("routes") or {}).items()
-        }
+        values["routes"] = _plans(values.get("routes"), scripts, mistakes)
+        mistakes.tell()
         return cls(**values)
 
 
-_SCENARIO_KEYS: dict[str, tuple[type, ...]] = {
-    "open": (bool,), "api_keys": (list,), "concurrency": (int,), "completed_output": (object,), "plan": (str,),
-    "account_id": (str,), "email": (str,), "access_seconds": (int,), "reused_status": (int,),
-    "client_id": (str, type(None)), "redirect_ports": (list, type(None)), "interval": (str,),
-    "device_polls": (int, type(None)), "edge_guard": (bool,), "require_instructions": (bool,),
-    "limits": (str, dict), "models": (dict,), "scripts": (dict,), "routes": (dict,),
+_SCENARIO_KEYS: dict[str, Shape] = {
+    "open": bool, "api_keys": [str], "concurrency": int, "completed_output": object, "plan": str, "account_id": str,
+    "email": str, "access_seconds": int, "reused_status": Span(int, 200, 599), "client_id": (str, None),
+    "redirect_ports": ([int], None), "interval": str, "device_polls": (int, None), "edge_guard": bool,
+    "require_instructions": bool, "limits": _LIMITS, "models": {"*": (dict, None)}, "scripts": (dict, None),
+    "routes": (dict, None),
 }  # fmt: skip
 
 
-def _read(text: str, source: str) -> Document:
+def _settings(document: Document, keys: Mapping[str, Shape], path: str, mistakes: Mistakes) -> dict[str, Any]:
+    """The keys of a script or scenario, each checked by its shape."""
+    with mistakes.kept():
+        all_known(document, keys, path)
+    for key, shape in keys.items():
+        if key in document:
+            with mistakes.kept():
+                shaped(document[key], shape, f"{path}.{key}".lstrip("."))
+    values = dict(document)
+    if "completed_output" in values:
+        with mistakes.kept():
+            values["completed_output"] = _output_mode(
+                values["completed_output"], f"{path}.completed_output".lstrip(".")
+            )
+    return values
+
+
+def _read(text: str) -> Document:
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
@@ -240,22 +259,42 @@ def _read(text: str, source: str) -> Document:
 
         try:
             return yaml.safe_load(text)
+        except yaml.MarkedYAMLError as error:
+            line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
+            raise ScenarioError("", f"is neither JSON nor YAML: {error.problem}{line}") from error
         except yaml.YAMLError as error:
-            raise ScenarioError(source, f"neither JSON nor YAML: {error}") from error
+            raise ScenarioError("", f"is neither JSON nor YAML: {' '.join(str(error).split())}") from error
+
+
+def _plans(document: Document, scripts: Mapping[str, Script], mistakes: Mistakes) -> dict[str, Plan]:
+    plans: dict[str, Plan] = {}
+    given = document if isinstance(document, dict) else {}
+    with mistakes.kept():
+        all_known(given, dict.fromkeys(ROUTES), "routes")
+    for route, plan in given.items():
+        with mistakes.kept():
+            plans[route] = _plan(plan, f"routes.{route}", scripts)
+    return plans
 
 
 def _plan(document: Document, path: str, scripts: Mapping[str, Script]) -> Plan:
     if isinstance(document, list):
         document = {"queue": document}
     elif not (isinstance(document, dict) and document.keys() <= {"queue", "default"}):
-        document = {"default": document}
+        return Plan((), reference(document, path, scripts))
     queue = document.get("queue") or []
     if not isinstance(queue, list):
         raise ScenarioError(f"{path}.queue", "must be a list of scripts")
-    return Plan(
-        tuple(reference(entry, f"{path}.queue[{index}]", scripts) for index, entry in enumerate(queue)),
-        reference(document.get("default"), f"{path}.default", scripts),
-    )
+    mistakes = Mistakes()
+    entries: list[str | Script | None] = []
+    for index, entry in enumerate(queue):
+        with mistakes.kept():
+            entries.append(reference(entry, f"{path}.queue[{index}]", scripts))
+    default: str | Script | None = None
+    with mistakes.kept():
+        default = reference(document.get("default"), f"{path}.default", scripts)
+    mistakes.tell()
+    return Plan(tuple(entries), default)
 
 
 def reference(document: Document, path: str, scripts: Mapping[str, Script]) -> str | Script | None:
@@ -266,7 +305,7 @@ def reference(document: Document, path: str, scripts: Mapping[str, Script]) -> s
         return document
     if isinstance(document, str):
         if document not in scripts and document not in BUILT_IN:
-            raise ScenarioError(path, f"no script is called {document!r}{_near(document, [*scripts, *BUILT_IN])}")
+            raise ScenarioError(path, f"no script is called {document!r}{near(document, [*scripts, *BUILT_IN])}")
         return document
     return Script.parse(document, path)
 
@@ -276,29 +315,39 @@ def _step(step: Document, path: str) -> None:
     kind = next((key for key in step if key in STEPS), None)
     if kind is None:
         key = next(iter(step), "")
-        raise ScenarioError(f"{path}.{key}" if key else path, f"not a kind of step{_near(str(key), STEPS)}")
-    _known(step, {kind: None, **dict.fromkeys(STEPS[kind])}, path)
-    if kind == "text" and isinstance(step["text"], list):
-        for index, piece in enumerate(step["text"]):
+        raise ScenarioError(f"{path}.{key}" if key else path, f"not a kind of step{near(str(key), STEPS)}")
+    all_known(step, STEPS[kind], path)
+    shaped(step, STEPS[kind], path)
+    if kind in {"text", "refusal"} and isinstance(step[kind], list):
+        for index, piece in enumerate(step[kind]):
             if not isinstance(piece, str):
-                _step(piece, f"{path}.text[{index}]")
-    elif kind == "wait" and not isinstance(step["wait"], int | float):
-        raise ScenarioError(f"{path}.wait", "must be a number of seconds")
+                _step(piece, f"{path}.{kind}[{index}]")
+
+
+_FINISHES: dict[str, Shape] = {"incomplete": str, **dict.fromkeys(("failed", "error", "error_flat"), (str, _ERROR))}
 
 
 def _finish(document: Document, path: str) -> None:
-    if isinstance(document, str):
-        if document not in {"completed", "cut", "end", "stall"}:
-            raise ScenarioError(path, f"{document!r} is not one of completed, cut, end, stall")
+    if not isinstance(document, dict):
         return
-    _known(document, dict.fromkeys(("incomplete", "failed", "error", "error_flat")), path)
+    all_known(document, _FINISHES, path)
     if len(document) != 1:
         raise ScenarioError(path, "must have exactly one key")
+    shaped(document, _FINISHES, path)
+
+
+def _headers(document: Document, path: str) -> None:
+    """Names and values that HTTP can carry."""
+    for name, value in document.items() if isinstance(document, dict) else ():
+        if not _HEADER_NAME.fullmatch(str(name)):
+            raise ScenarioError(f"{path}.{name}", "is not the name of a header")
+        if not _HEADER_VALUE.fullmatch(str(value)):
+            raise ScenarioError(f"{path}.{name}", "holds what no header can: line ends, or letters beyond Latin-1")
 
 
 def _output_mode(value: Document, path: str) -> Literal["full", "empty", "null"]:
-    mode = {None: "null", "[]": "empty"}.get(value, value) if not isinstance(value, list) else "empty"
-    if mode not in {"full", "empty", "null"}:
+    mode = "null" if value is None else "empty" if value in ([], "[]") else value
+    if mode not in ("full", "empty", "null"):
         raise ScenarioError(path, f"{value!r} is not one of full, empty, null")
     return cast("Literal['full', 'empty', 'null']", mode)
 
@@ -306,34 +355,3 @@ def _output_mode(value: Document, path: str) -> Literal["full", "empty", "null"]
 def _object(document: Document, path: str) -> None:
     if not isinstance(document, dict):
         raise ScenarioError(path, f"must be an object, is {type(document).__name__}")
-
-
-def _known(document: Mapping[str, Document], known: Mapping[str, object], path: str) -> None:
-    for key in document:
-        if key not in known:
-            raise ScenarioError(f"{path}.{key}".lstrip("."), f"unknown key{_near(str(key), known)}")
-
-
-def _typed(document: Mapping[str, Document], key: str, kinds: tuple[type, ...], path: str) -> None:
-    value = document.get(key)
-    if key not in document or object in kinds:
-        return
-    if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-        names = " or ".join(_NAMES[kind] for kind in kinds)
-        raise ScenarioError(f"{path}.{key}".lstrip("."), f"must be {names}, is {value!r}")
-
-
-def _one_of(document: Mapping[str, Document], key: str, allowed: tuple[str, ...], path: str) -> None:
-    if key in document and document[key] not in allowed:
-        raise ScenarioError(f"{path}.{key}".lstrip("."), f"{document[key]!r} is not one of {', '.join(allowed)}")
-
-
-_NAMES: dict[type, str] = {
-    str: "a text", int: "a whole number", float: "a number", bool: "true or false", dict: "an object",
-    list: "a list", type(None): "null",
-}  # fmt: skip
-
-
-def _near(key: str, known: Mapping[str, object] | Sequence[str]) -> str:
-    close = difflib.get_close_matches(key, list(known), 1)
-    return f"; did you mean {close[0]!r}?" if close else ""

@@ -180,7 +180,7 @@ class Composer:
             case "limits" | "metadata":
                 return  # only the Codex backend has such events
             case _:  # an event of the scenario goes out as it was written
-                yield Event(str(value.get("type")), value)
+                yield Event(None if isinstance(value, str) else str(value.get("type")), value)
 
     def _new(self, prefix: str) -> dict[str, Any]:
         """The `id` of a new item, in the quirk the script asks for."""

@@ -11,7 +11,9 @@ from typing import Any, TypeAlias
 #   [shape]                             a list of such values
 #   {key: shape}                        an object; other keys are free, or all of the shape of key "*"
 #   (shape, shape)                      one of several, each of another kind
-Shape: TypeAlias = "type | frozenset[str] | Span | Needed | list[Shape] | dict[str, Shape] | tuple[Shape, ...] | None"
+Shape: TypeAlias = (
+    "type | frozenset[str] | Span | Most | Needed | list[Shape] | dict[str, Shape] | tuple[Shape, ...] | None"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,14 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class Most:
+    """A list of at most so many values of a shape."""
+
+    shape: Shape
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
 class Needed:
     """A key of an object that may not be left out."""
 
@@ -31,12 +41,16 @@ class Needed:
 
 
 class Misshapen(Exception):
-    """A value of the wrong kind: `path` as in `messages[0].role`, `code` and message as the public API words them."""
+    """A value of the wrong kind: `path` as in `messages[0].role`, `code` and message as the public API words them.
 
-    def __init__(self, path: str, code: str, message: str) -> None:
+    `problem`: the message in a few words, without the path.
+    """
+
+    def __init__(self, path: str, code: str, message: str, problem: str) -> None:
         super().__init__(message)
         self.path = path
         self.code = code
+        self.problem = problem
 
 
 def check(value: Any, shape: Shape, path: str = "") -> None:
@@ -47,16 +61,22 @@ def check(value: Any, shape: Shape, path: str = "") -> None:
     if not fitting:
         wanted = " or ".join(_NAMES[_kind(choice)] for choice in choices)
         text = f"Invalid type for '{path}': expected {wanted}, but got {_found(value)} instead."
-        raise Misshapen(path, "invalid_type", text)
+        raise Misshapen(path, "invalid_type", text, f"must be {wanted}, is {_found(value)}")
     match fitting[0]:
         case frozenset() as words if value not in words:
             allowed = ", ".join(f"'{word}'" for word in sorted(words))
             text = f"Invalid value: '{value}'. Supported values are: {allowed}."
-            raise Misshapen(path, "invalid_value", text)
+            raise Misshapen(path, "invalid_value", text, f"{value!r} is not one of {', '.join(sorted(words))}")
         case Span(kind, low, high) if not low <= value <= high:
             side, bound = ("below_min", f">= {low}") if value < low else ("above_max", f"<= {high}")
             text = f"Invalid '{path}': {value} is out of range. Expected a value {bound}."
-            raise Misshapen(path, f"{'integer' if kind is int else 'decimal'}_{side}_value", text)
+            code = f"{'integer' if kind is int else 'decimal'}_{side}_value"
+            raise Misshapen(path, code, text, f"must be {bound}, is {value}")
+        case Most(_, most) if len(value) > most:
+            text = f"Invalid '{path}': array too long. Expected an array with maximum length {most}."
+            raise Misshapen(path, "array_above_max_length", text, f"must have at most {most} entries")
+        case Most(inner, _):
+            check(value, [inner], path)
         case [inner]:
             for index, part in enumerate(value):
                 check(part, inner, f"{path}[{index}]")
@@ -68,7 +88,9 @@ def _check_fields(value: dict[str, Any], fields: dict[str, Shape], path: str) ->
     for key, inner in fields.items():
         if isinstance(inner, Needed) and key not in value:
             place = _under(path, key)
-            raise Misshapen(place, "missing_required_parameter", f"Missing required parameter: '{place}'.")
+            raise Misshapen(
+                place, "missing_required_parameter", f"Missing required parameter: '{place}'.", "is missing"
+            )
     for key, part in value.items():
         check(part, fields.get(key, fields.get("*", object)), _under(path, key))
 
@@ -84,6 +106,8 @@ def _kind(shape: Shape) -> Any:
             return kind
         case frozenset():
             return str
+        case Most():
+            return list
         case list() | dict():
             return type(shape)
         case _:

@@ -38,7 +38,7 @@ def test_elsewhere_it_fetches_the_key() -> None:
     text = banner(WITH_KEY, [LOCAL], COMMANDS, logged_in=True, demo=False, show_key=False)
     assert "it's" not in text
     assert '  export OPENAI_API_KEY="$(codex-gateway config key)"' in text.splitlines()
-    assert '-H "Authorization: Bearer $OPENAI_API_KEY"' in text
+    assert '-H "Authorization: Bearer $(codex-gateway config key)"' in text
 
 
 @pytest.mark.parametrize(
