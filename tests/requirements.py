@@ -622,6 +622,15 @@ SIMULATOR: dict[str, Promise] = {
     "SIM-unreadable": Promise(
         "simulator", "A body that is no JSON, as with half a surrogate pair, is a 400 that says why in both forms."
     ),
+    "SIM-bounds": Promise(
+        "simulator", "No number, schema, long text or packed body makes an answer many times larger than its request."
+    ),
+    "SIM-functions": Promise(
+        "simulator", "Chat requests that offer functions are answered with one function_call at most."
+    ),
+    "SIM-simulate": Promise(
+        "simulator", "`simulate` says in plain words what is wrong with its file or address, all mistakes at once."
+    ),
     "SIM-codex-only": Promise(
         "simulator", "Built-in scripts play on the OpenAI routes too; steps only the Codex backend knows send nothing."
     ),
@@ -667,6 +676,9 @@ CLI: dict[str, Promise] = {
         "design §5.5", "A public listen address without a key is refused at the start, with the lines that fix it."
     ),
     "CLI-busy-port": Promise("design §5.1", "A busy port ends the start with its name and a free address."),
+    "CLI-unix-socket": Promise(
+        "design §5.1", "Only the socket of a dead process is removed from a listen path; anything else stays untouched."
+    ),
     "CLI-banner": Promise(
         "design §5.1",
         "The banner holds a curl line that streams when pasted and the two exports; the key itself only at a terminal.",

@@ -146,10 +146,12 @@ def _token_file(context: Context) -> TokenFile:
 
 def _run(context: Context, work: Coroutine[Any, Any, T]) -> T:
     """Run the work; its failure is one line on standard error."""
+    from gateway.oauth.file import told
+
     try:
         return asyncio.run(work)
     except OAuthUnavailable as error:
-        context.fail(context.pasteable(f"{error.message} {error.detail}".rstrip()))
+        context.fail(context.pasteable(told(error)))
     except KeyboardInterrupt:
         context.fail(context.pasteable("interrupted. `codex-gateway auth status` shows whether a login was saved"))
 

@@ -120,7 +120,8 @@ class Context:
     def client_key(self) -> str:
         """What a client of the gateway sends: the key of the settings, else the one of the environment; "" for none."""
         configured = self.settings.auth.downstream_api_key.get_secret_value()
-        return configured or self.environ.get("OPENAI_API_KEY", "").strip()
+        ours = self.environ.get("OPENAI_API_KEY", "").strip()
+        return configured or (ours if ours.isascii() and ours.isprintable() else "")
 
     def where_keys_are(self) -> str:
         """Where `client_key` looks, and how to have it look elsewhere."""

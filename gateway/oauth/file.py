@@ -25,6 +25,11 @@ class TokenFileDamaged(OAuthUnavailable):
     """The token file exists and holds no login that can be read."""
 
 
+def told(error: OAuthUnavailable) -> str:
+    """The message with its detail, for the person at the terminal: clients of the gateway are shown no paths."""
+    return f"{error.message} ({error.detail})" if error.detail else error.message
+
+
 class TokenFile:
     """`oauth-token.json`, the mark of a failed refresh beside it, and the name of their lock.
 

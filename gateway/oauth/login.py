@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from gateway.errors import OAuthUnavailable
 from gateway.oauth.endpoint import LoginFailed, TokenEndpoint
-from gateway.oauth.file import TokenFile
+from gateway.oauth.file import TokenFile, told
 from gateway.oauth.lock import hold
 from gateway.oauth.token import Token
 
@@ -59,7 +59,7 @@ async def logout(file: TokenFile, endpoint: TokenEndpoint) -> list[str]:
         token = file.read()
         damage = ""
     except OAuthUnavailable as error:
-        token, damage = None, f"{error.message} {error.detail}".rstrip()
+        token, damage = None, told(error)
     removed = await _remove(file)
     if not removed:
         return [f"Nobody was logged in: there is no {file.path}."]

@@ -284,9 +284,8 @@ class TokenSource:
         if outcome == "refreshed":
             _log.info("oauth.refreshed")
         else:
-            _log.warning(
-                "oauth.refresh_failed", outcome=outcome, advice=advice, **({"detail": detail} if detail else {})
-            )
+            facts = {"detail": detail} if detail else {}
+            _log.warning("oauth.refresh_failed", outcome=outcome, advice=advice, **facts)
         self._on_refresh(outcome)
 
     def _unavailable(self, held: _Held) -> OAuthUnavailable:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from gateway.errors import OAuthUnavailable
-from gateway.oauth.file import TokenFile
+from gateway.oauth.file import TokenFile, told
 from gateway.oauth.token import fingerprint, write_time
 
 Refresh = Literal["works", "untried", "failing", "dead", "none"]
@@ -20,8 +20,8 @@ _NO_EXPIRY = (
 @dataclass(frozen=True, slots=True)
 class LoginStatus:
     """`refresh`: works (the last one did) · untried (none was needed yet) · failing (tried again later) · dead (needs a
-    login) · none (no refresh token). `logged_in`: requests can be served now or after a refresh. `advice`: what to do, "" when all is well.
-    `mode`: the file's permission bits. Times are Unix seconds."""
+    login) · none (no refresh token). `logged_in`: requests can be served now or after a refresh. `advice`: what to do,
+    "" when all is well. `mode`: the file's permission bits. Times are Unix seconds."""
 
     logged_in: bool
     refresh: Refresh
@@ -56,7 +56,7 @@ def login_status(file: TokenFile, now: float) -> LoginStatus:
     try:
         token = file.read()
     except OAuthUnavailable as error:
-        return LoginStatus(False, "none", path, mode, f"{error.message} {error.detail}".rstrip())
+        return LoginStatus(False, "none", path, mode, told(error))
     if token is None:
         return LoginStatus(False, "none", path, mode, f"Nobody is logged in. {_LOGIN}")
     refresh: Refresh = "none"

@@ -85,7 +85,7 @@ class Token:
             scope=_text(reply, "scope") or self.scope,
             expires_at=expires_at,
             last_refresh=now,
-            refreshed=bool(self.refresh_token),
+            refreshed=self.refreshed or bool(access and self.refresh_token),
         )
         return replace(token, account_id=read_claims(token.access_token).account_id or self.account_id)
 

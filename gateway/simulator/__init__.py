@@ -10,14 +10,16 @@ imports nothing of the gateway: what it says about the wire must not depend on t
     shapes.py     kinds of JSON values     bodies.py  of requests      inprocess.py  its server for `serve --demo`
     turns.py      one Responses turn       scripts.py its events       samples.py    schema → value
     player.py     bytes and pace           limits.py, catalogue.py     serving.py    `codex-gateway simulate`
+    receiving.py  a request's body         mistakes.py those of scenarios
 """
 
 from __future__ import annotations
 
 from gateway.simulator.app import Call, Simulator
 from gateway.simulator.library import BUILT_IN
+from gateway.simulator.mistakes import ScenarioError
 from gateway.simulator.player import Gate
-from gateway.simulator.scenario import Plan, Scenario, ScenarioError, Script
+from gateway.simulator.scenario import Plan, Scenario, Script
 from gateway.simulator.serving import serve
 
 __all__ = ["BUILT_IN", "Call", "Gate", "Plan", "Scenario", "ScenarioError", "Script", "Simulator", "serve"]

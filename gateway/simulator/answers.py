@@ -26,6 +26,7 @@ MOST_PIECES = 100  # of one text or call
 _MOST_CALLS = 128  # in all choices together
 _ROOM = 1024 * 1024  # bytes of text in all choices and calls together
 _MOST_VALUES = 10_000  # sampled in all calls together
+_MOST_TOOLS, _MOST_READ = 1_000, 100_000  # tools, and characters of the text, that are looked at for names of tools
 
 
 def answer(ask: Ask) -> Script:
@@ -61,8 +62,8 @@ def _called(ask: Ask) -> list[Tool]:
     """The tools to call now: forced ones or those the text mentions; none once there are outputs."""
     if ask.mode == "none" or ask.outputs or not ask.tools:
         return []
-    offered = [tool for tool in ask.tools if not ask.forced or tool.name in ask.forced]
-    lowered = ask.text.lower()
+    offered = [tool for tool in ask.tools if not ask.forced or tool.name in ask.forced][:_MOST_TOOLS]
+    lowered = ask.text[:_MOST_READ].lower()
     spoken = frozenset(re.findall(r"[a-z]+|\d+", lowered))
     chosen = [tool for tool in offered if _mentioned(tool.name, lowered, spoken)]
     if not chosen and ask.mode == "required":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-import zlib
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -13,18 +12,16 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import orjson
-import zstandard
 
 from gateway.simulator.auth import AuthHost
 from gateway.simulator.codex import CodexBackend
 from gateway.simulator.library import BUILT_IN
+from gateway.simulator.mistakes import ScenarioError
 from gateway.simulator.openai import OpenAIServer
 from gateway.simulator.player import Answer, Gate, Message, Player, Receive, Send, Sleep, canned, document
-from gateway.simulator.scenario import ROUTES, Plan, Scenario, ScenarioError, Script, reference
+from gateway.simulator.receiving import Unreadable, collected, read
+from gateway.simulator.scenario import ROUTES, Plan, Scenario, Script, reference
 from gateway.simulator.turns import numbers
-
-_NESTED = 100  # levels of a request; orjson writes at most 254, and answers wrap what they repeat
-_HOLDERS = (dict, list)
 
 
 @dataclass(eq=False, slots=True)
@@ -209,11 +206,14 @@ class Simulator:
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         query = dict(parse_qsl(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True))
         call = Call(scope["method"], scope["path"], query, headers)
-        raw = await _body(receive)
+        raw = await collected(receive)
         if raw is None:
             call.closed_early = True
         else:
-            _decode(call, raw)
+            try:
+                call.raw, call.body = read(raw, headers)
+            except Unreadable as error:
+                call.raw, call.unreadable = error.raw, str(error)
         self.log.append(call)
         try:
             if raw is not None:
@@ -318,60 +318,3 @@ async def _lifespan(receive: Receive, send: Send) -> None:
         await send({"type": f"{message['type']}.complete"})
         if message["type"] == "lifespan.shutdown":
             return
-
-
-async def _body(receive: Receive) -> bytes | None:
-    """The request's body, or None when the client left before it was there."""
-    parts = []
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        parts.append(message.get("body", b""))
-        if not message.get("more_body"):
-            return b"".join(parts)
-
-
-def _decode(call: Call, raw: bytes) -> None:
-    """Fill `raw` and `body`; `unreadable` says why they could not be."""
-    encoding = call.headers.get("content-encoding", "identity").strip().lower()
-    try:
-        if encoding == "zstd":
-            unzstd = zstandard.ZstdDecompressor().decompressobj()
-            raw, whole = unzstd.decompress(raw), unzstd.eof
-        elif encoding in {"gzip", "deflate"}:
-            unzip = zlib.decompressobj(wbits=47)
-            raw, whole = unzip.decompress(raw), unzip.eof
-        else:
-            whole = encoding == "identity"
-    except (zstandard.ZstdError, zlib.error) as error:
-        call.unreadable = f"Could not decode the request body: {error}"
-        return
-    if not whole:
-        call.unreadable = f"Unsupported or incomplete content encoding: {encoding}"
-        return
-    call.raw = raw
-    if not raw:
-        return
-    if call.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
-        call.body = dict(parse_qsl(raw.decode("utf-8", "replace"), keep_blank_values=True))
-        return
-    try:
-        body = orjson.loads(raw)
-    except orjson.JSONDecodeError as error:
-        half = "a \\u escape is one half of a surrogate pair: " if " surrogate in string" in str(error) else ""
-        call.unreadable = f"Invalid JSON: {half}{error}"
-        return
-    if _deeper(body, _NESTED):
-        call.unreadable = f"Invalid JSON: nested deeper than {_NESTED} levels"
-    else:
-        call.body = body
-
-
-def _deeper(document: Any, levels: int) -> bool:
-    """Lists and objects stand in each other more than `levels` deep."""
-    layer = [document]
-    for _ in range(levels):
-        held = (value.values() if isinstance(value, dict) else value for value in layer if isinstance(value, _HOLDERS))
-        layer = [inner for values in held for inner in values]
-    return any(isinstance(value, _HOLDERS) for value in layer)

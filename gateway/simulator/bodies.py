@@ -74,7 +74,8 @@ CHAT: dict[str, Shape] = {
             "modalities": [str], "n": Span(int, 1, 128), "reasoning_effort": str, "response_format": _FORMAT,
             "functions": [{**_NAMED, "name": Needed(str)}],
             "function_call": (frozenset({"none", "auto"}), {"name": Needed(str)}),
-            "seed": int, "stop": (str, Most(str, 4)), "stream_options": {"include_usage": (bool, None)}, "verbosity": str,
+            "seed": int, "stop": (str, Most(str, 4)), "verbosity": str,
+            "stream_options": {"include_usage": (bool, None)},
         }
     ),
 }  # fmt: skip

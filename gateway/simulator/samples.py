@@ -53,8 +53,7 @@ class Sampler:
         for key in ("const", "enum", "examples"):
             if schema.get(key) not in (None, []):
                 given = schema[key] if key == "const" else schema[key][0]
-                self._left -= len(orjson.dumps(given)) // _WEIGHT
-                return given
+                return given if self._affords(len(orjson.dumps(given))) else None
         for key in ("anyOf", "oneOf"):
             if schema.get(key):
                 rest = {name: part for name, part in schema.items() if name != key}
@@ -118,7 +117,8 @@ class Sampler:
         properties: dict[str, Any] = schema.get("properties") or {}
         required = schema.get("required")
         names = list(properties) if required is None and depth < _DEPTH else list(required or ())
-        self._left -= sum(map(len, names)) // _WEIGHT
+        if not self._affords(sum(map(len, names))):
+            return {}
         return {name: self.value(properties.get(name, {}), depth + 1) for name in dict.fromkeys(names)}
 
     def _array(self, schema: dict[str, Any], depth: int) -> list[Any]:
@@ -146,13 +146,16 @@ class Sampler:
         if schema.get("format") in _FORMATS:
             return _FORMATS[schema["format"]]
         if isinstance(schema.get("default"), str) and "pattern" in schema:
-            self._left -= len(schema["default"]) // _WEIGHT
-            return str(schema["default"])
+            return str(schema["default"]) if self._affords(len(schema["default"])) else ""
         self._word = next(self._words, self._word)
         most = int(min(schema.get("maxLength", len(self._word) + _LONGEST), len(self._word) + _LONGEST))
         padded = self._word.ljust(int(min(schema.get("minLength", 0), _LONGEST)), "x")[:most]
-        self._left -= len(padded) // _WEIGHT
-        return padded
+        return padded if self._affords(len(padded)) else ""
+
+    def _affords(self, size: int) -> bool:
+        """There is room for so many bytes; they are counted. False ends the making of values."""
+        self._left -= size // _WEIGHT
+        return self._left >= 0
 
 
 def _kind(schema: dict[str, Any], *, shortest: bool = False) -> str:

@@ -1,6 +1,6 @@
 """What the simulator shall do: scripts (one answer each) and scenarios (which script when), read from YAML or JSON.
 
-A document is checked key by key; `ScenarioError` names the path of the wrong key. The keys are described where
+A document is checked key by key; `ScenarioError` names the path of each wrong key. The keys are described where
 `Script` and `Scenario` are defined.
 """
 
@@ -195,7 +195,7 @@ class Scenario:
 
     @classmethod
     def load(cls, path: str | Path) -> Scenario:
-        """Read a scenario from a YAML or JSON file. Raises ScenarioError, also for text that is neither, and OSError."""
+        """Read a scenario from a YAML or JSON file. Raises ScenarioError (also for other text) and OSError."""
         try:
             text = Path(path).read_text(encoding="utf-8")
         except UnicodeDecodeError as error:
@@ -339,7 +339,7 @@ def _finish(document: Document, path: str) -> None:
 def _headers(document: Document, path: str) -> None:
     """Names and values that HTTP can carry."""
     for name, value in document.items() if isinstance(document, dict) else ():
-        if not _HEADER_NAME.fullmatch(str(name)):
+        if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
             raise ScenarioError(f"{path}.{name}", "is not the name of a header")
         if not _HEADER_VALUE.fullmatch(str(value)):
             raise ScenarioError(f"{path}.{name}", "holds what no header can: line ends, or letters beyond Latin-1")

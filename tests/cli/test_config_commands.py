@@ -46,8 +46,8 @@ def test_check_names_every_mistake_and_fails(cli: Cli) -> None:
     assert found.exit_code == 1
     assert found.stderr.endswith(
         f"error: 2 mistakes in {path}\n"
-        "  line 2: limits.retries: expected at most 10, found 99\n"
         "  line 1: servre: unknown key; did you mean server?\n"
+        "  line 2: limits.retries: expected at most 10, found 99\n"
     )
 
 
@@ -102,6 +102,41 @@ def test_workdir_and_config_are_options_of_every_command(cli: Cli, tmp_path: Pat
     found = cli(*options, "config", "show") if place == "before" else cli("config", "show", *options)
     assert yaml.safe_load(found.stdout)["server"]["workers"] == 7
     assert found.stderr == f"work directory: {tmp_path / 'elsewhere'} (from --workdir)\n"
+
+
+COMMANDS = [
+    ["serve"],
+    ["models"],
+    ["doctor", "--offline"],
+    ["config", "init"],
+    ["config", "check"],
+    ["config", "show"],
+    ["config", "key"],
+    ["auth", "status"],
+    ["auth", "login"],
+    ["auth", "logout"],
+    ["auth", "import", "x.json"],
+]
+
+
+@pytest.mark.proves("CLI-workdir")
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_a_work_directory_that_is_a_file_ends_every_command(cli: Cli, tmp_path: Path, command: list[str]) -> None:
+    file = tmp_path / "file"
+    file.write_text("kept")
+    found = cli(*command, "--workdir", str(file))
+    said = f"error: the work directory {file} (from --workdir) is not a directory\n"
+    assert (found.exit_code, found.stdout, found.stderr) == (1, "", said)
+    assert file.read_text() == "kept"
+
+
+@pytest.mark.proves("CLI-workdir", "CLI-exit-codes")
+@pytest.mark.parametrize("option", ["--workdir", "--config"])
+@pytest.mark.parametrize("place", ["before", "after"])
+def test_an_empty_path_is_wrong_usage_and_not_the_current_directory(cli: Cli, option: str, place: str) -> None:
+    found = cli(option, "", "config", "show") if place == "before" else cli("config", "show", option, "")
+    assert (found.exit_code, found.stdout) == (2, "")
+    assert "expected a path, found nothing" in found.stderr
 
 
 def test_a_settings_file_that_is_named_must_exist(cli: Cli) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import socket
 from email.utils import formatdate
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -181,7 +182,7 @@ async def test_models_lists_what_the_running_gateway_offers(cli: Cli) -> None:
 @pytest.mark.parametrize(
     ("server", "said"),
     [
-        (Answers({"error": {"message": "Wrong key."}}, status=401), "answered 401: Wrong key."),
+        (Answers({"error": {"message": "Slow down."}}, status=429), "answered 429: Slow down."),
         (Answers({"detail": "?"}, status=500), "answered 500: without a reason"),
         (Answers([]), "answered 200: without a reason"),
         (Answers(), "is not a gateway (HTTP 200)"),
@@ -194,6 +195,83 @@ async def test_models_gives_the_reason_of_a_refusal(cli: Cli, server: Answers, s
         found = await asyncio.to_thread(cli, "models")
     assert (found.exit_code, found.stdout) == (1, "")
     assert said in found.stderr
+
+
+REFUSAL = {"error": {"message": "No API key was sent."}}
+
+
+@pytest.mark.proves("CLI-models")
+async def test_models_without_the_key_says_where_it_was_looked_for_and_what_to_do(cli: Cli) -> None:
+    async with serving(Answers(REFUSAL, status=401)) as url:
+        cli.environ["GATEWAY_SERVER__LISTEN"] = listen = url.removeprefix("http://")
+        nothing = await asyncio.to_thread(cli, "models")
+        path = cli.write("auth: {downstream_api_key: another}")
+        another = await asyncio.to_thread(cli, "models")
+    assert (nothing.exit_code, nothing.stdout) == (1, "")
+    assert nothing.stderr.splitlines()[-1] == (
+        f"error: the gateway at {listen} needs a key, and none was found. The key was looked for in the work directory "
+        f"{cli.workdir}: auth.downstream_api_key of {path} (there is no such file), then OPENAI_API_KEY of the "
+        "environment. Name the work directory of that gateway with --workdir DIR or CODEX_GATEWAY_HOME=DIR (`make run` "
+        "uses .work), or set OPENAI_API_KEY to its key"
+    )
+    assert f"error: the gateway at {listen} refused the key that was found. " in another.stderr
+    assert f"auth.downstream_api_key of {path}, then" in another.stderr
+
+
+@pytest.mark.proves("CLI-models")
+@pytest.mark.parametrize(("configured", "sent"), [("", "Bearer sk-env"), ("team", "Bearer team")])
+async def test_models_sends_the_key_of_the_environment_when_the_settings_have_none(
+    cli: Cli, configured: str, sent: str
+) -> None:
+    cli.write(f"auth: {{downstream_api_key: '{configured}'}}")
+    cli.environ["OPENAI_API_KEY"] = "sk-env"
+    gateway = Answers({"object": "list", "data": []})
+    async with serving(gateway) as url:
+        cli.environ["GATEWAY_SERVER__LISTEN"] = url.removeprefix("http://")
+        assert (await asyncio.to_thread(cli, "models")).exit_code == 0
+    assert gateway.keys == [sent]
+
+
+@pytest.mark.proves("CLI-doctor")
+@pytest.mark.parametrize(
+    ("configured", "said"), [("", "wants a key, and none is set here"), ("team", "the key here is not its key")]
+)
+async def test_a_gateway_that_runs_with_another_key_is_noticed(cli: Cli, configured: str, said: str) -> None:
+    path = cli.write(f"auth: {{downstream_api_key: '{configured}'}}")
+    gateway = Answers(REFUSAL, status=401)
+    async with serving(gateway) as url:
+        cli.environ["GATEWAY_SERVER__LISTEN"] = url.removeprefix("http://")
+        result = await asyncio.to_thread(cli, "doctor", "--offline")
+    (line,) = [line for line in result.stdout.splitlines() if "  key: " in line]
+    assert line.startswith("warn")
+    assert line.endswith(said)
+    assert f"auth.downstream_api_key of {path}" in result.stdout
+    assert "every program on this machine may use the gateway" not in result.stdout
+    assert gateway.keys == [None, f"Bearer {configured}" if configured else None]
+
+
+async def test_the_doctor_shows_the_key_to_no_program_but_a_gateway(cli: Cli) -> None:
+    cli.write("auth: {downstream_api_key: team}")
+    other = Answers(gateway=False)
+    async with serving(other) as url:
+        cli.environ["GATEWAY_SERVER__LISTEN"] = url.removeprefix("http://")
+        await asyncio.to_thread(cli, "doctor", "--offline")
+    assert other.keys == [None]
+
+
+@pytest.mark.proves("CLI-doctor")
+def test_the_path_of_a_unix_socket_is_free_or_in_the_way(cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "gateway.sock"
+    cli.environ["GATEWAY_SERVER__LISTEN"] = f"unix:{path}"
+    subject = f"listen unix:{path}"
+    assert findings(cli, "--offline")[1][subject][0] == "ok"
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(path))
+    assert findings(cli, "--offline")[1][subject][0] == "ok"
+    path.unlink()
+    path.write_text("kept")
+    assert findings(cli, "--offline")[1][subject][0] == "fail"
+    assert path.read_text() == "kept"
 
 
 @pytest.mark.proves("CLI-models")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 from pydantic import SecretStr
 
 from gateway.config import (
@@ -23,6 +24,7 @@ from gateway.config import (
     load_workdir,
     read,
 )
+from gateway.config.fields import leaves
 
 ORIGINAL = Path(__file__).with_name("original.yaml")
 
@@ -118,7 +120,7 @@ upstream:
         "GATEWAY_LIMITS__RETRIES": "-1",
         "GATEWAY_UPSTREAM__ALIASES": "{bad",
     }
-    assert sorted(mistakes(written, text, environ)) == sorted(
+    assert mistakes(written, text, environ) == (
         [
             "line 2: server.lisen: unknown key; did you mean server.listen?",
             'line 3: server.listen: expected "host:port", ":port", "[IPv6]:port" or "unix:/path", '
@@ -158,7 +160,10 @@ upstream:
         ("server:\n  workers: 1\n  workers: 2", "line 3: server.workers: this key is set twice (first on line 2)"),
         ("server: {workers: 1, workers: 2}", "line 1: server.workers: this key is set twice (first on line 1)"),
         ("cors: {allow_origins: ['https://a.example/app']}", "line 1: cors.allow_origins[0]: expected"),
-        ("server: {listen: ':1', extra_listen: [':1']}", "line 1: server: expected every listen address once"),
+        (
+            "server: {listen: ':1', extra_listen: [':1']}",
+            "line 1: server: expected every listen address once, found :1 twice",
+        ),
         ("upstream: {models_path: v1/models}", "line 1: upstream.models_path: expected a path that begins with"),
         ("limits: {idle_seconds: .inf}", "line 1: limits.idle_seconds: expected a finite number, found inf"),
         ("limits: {idle_seconds: 0}", "line 1: limits.idle_seconds: expected more than 0, found 0"),
@@ -168,6 +173,65 @@ upstream:
 def test_one_mistake(written: Path, text: str, said: str) -> None:
     (found,) = mistakes(written, text)
     assert found.startswith(said)
+
+
+@pytest.mark.proves("CLI-every-mistake")
+@pytest.mark.parametrize(
+    "key",
+    [" ", "\t \n", "two words", " sk-1", "sk-1\n", "sk\x00-1", "sk-\x7f", "ключ", "sk-1\u00a0", "sk-\u200b1"],
+    ids=ascii,
+)
+@pytest.mark.parametrize("setting", ["auth.downstream_api_key", "upstream.api_key"])
+def test_a_key_that_no_header_can_carry_is_refused_and_not_repeated(written: Path, setting: str, key: str) -> None:
+    section, name = setting.split(".")
+    (found,) = mistakes(written, yaml.safe_dump({section: {name: key}}))
+    said = "expected a key that a header can carry: visible ASCII characters, without spaces, found text"
+    assert found == f"line 2: {setting}: {said}"
+    variable = f"GATEWAY_{section}__{name}".upper()
+    (found,) = mistakes(written, "", {variable: key})
+    assert found == f"{variable}: {setting}: {said}"
+
+
+def _numbers() -> list[str]:
+    return [path for path, field in leaves(Settings) if field.annotation in (int, float)]
+
+
+@pytest.mark.proves("CLI-every-mistake")
+@pytest.mark.parametrize("value", [True, False])
+@pytest.mark.parametrize("setting", _numbers())
+def test_true_and_false_are_no_numbers(written: Path, setting: str, value: bool) -> None:
+    document: object = value
+    for name in reversed(setting.split(".")):
+        document = {name: document}
+    (found,) = mistakes(written, yaml.safe_dump(document, default_flow_style=True))
+    assert found == f"line 1: {setting}: expected a number, found {str(value).lower()}"
+
+
+@pytest.mark.proves("CLI-every-mistake")
+@pytest.mark.parametrize(
+    ("aliases", "said"),
+    [
+        ({"": "gpt-5.5"}, "expected a name and a model, neither of them empty, found {'': 'gpt-5.5'}"),
+        ({"fast": ""}, "expected a name and a model, neither of them empty, found {'fast': ''}"),
+        ({"fast": "  "}, "expected a name and a model, neither of them empty, found {'fast': '  '}"),
+        ({"a": "a"}, "expected models, not other aliases (a → a → a), found {'a': 'a'}"),
+        ({"a": "b", "b": "a"}, "expected models, not other aliases (a → b → a), found {'a': 'b', 'b': 'a'}"),
+        ({"a": "b", "b": "m"}, "expected models, not other aliases (a → b → m), found {'a': 'b', 'b': 'm'}"),
+    ],
+    ids=["no name", "no model", "a blank model", "itself", "loop", "chain"],
+)
+def test_aliases_name_models(written: Path, aliases: dict[str, str], said: str) -> None:
+    text = yaml.safe_dump({"upstream": {"aliases": aliases}})
+    assert mistakes(written, text) == [f"line 2: upstream.aliases: {said}"]
+
+
+@pytest.mark.proves("CLI-every-mistake")
+@pytest.mark.parametrize(
+    "version", ["", "1", "1.2", "v1.2.3", "1.2.3.4", "1.2.x", "1.2.3-beta", "1.2.3\n", "١.٢.٣"], ids=ascii
+)
+def test_a_version_has_three_numbers(written: Path, version: str) -> None:
+    (found,) = mistakes(written, yaml.safe_dump({"upstream": {"version": version}}))
+    assert found == f'line 2: upstream.version: expected a version such as "0.161.0", found {version!r}'
 
 
 @pytest.mark.parametrize("text", ["\x00", "a: 2026-13-45", "{" * 3000, "a: &a [*a]"])

@@ -32,9 +32,12 @@ def test_a_public_address_without_a_key_is_refused_with_the_fix(cli: Cli, listen
 def test_a_busy_port_is_named_and_a_free_one_offered(cli: Cli, busy: int) -> None:
     found = cli.run("serve", "--listen", f"127.0.0.1:{busy}")
     assert (found.returncode, found.stdout) == (1, "")
-    said = re.search(rf"cannot listen on 127\.0\.0\.1:{busy}: .* --listen 127\.0\.0\.1:(\d+)\n$", found.stderr)
+    said = re.search(
+        rf"cannot listen on 127\.0\.0\.1:{busy}: .* --listen (\S+) \(with make: (.*) make run\)\n$", found.stderr
+    )
     assert said
-    with socket.create_server(("127.0.0.1", int(said[1]))):
+    assert said[2] == f"GATEWAY_SERVER__LISTEN={said[1]}"
+    with socket.create_server(("127.0.0.1", int(said[1].removeprefix("127.0.0.1:")))):
         pass
 
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import re
+import shlex
 import socket
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
@@ -93,7 +94,7 @@ async def test_status_as_json_is_json_alone(shell: Shell) -> None:
         "plan": "pro",
         "expires_at": "2096-10-02T07:06:40Z",
         "last_refresh": None,
-        "refresh": "works",
+        "refresh": "untried",
         "file": str(shell.file.path),
         "mode": "0600",
         "advice": None,
@@ -106,7 +107,25 @@ async def test_status_as_json_is_json_alone(shell: Shell) -> None:
 async def test_status_of_nobody_exits_with_one_and_says_what_to_run(shell: Shell) -> None:
     code, out, err = await shell.run("status")
     assert (code, out.splitlines()[0]) == (1, "Not logged in.")
-    assert "auth login" in err
+    command = re.search(r"Nobody is logged in\. Run `(.*)`\.\n", err)
+    assert command
+    assert shlex.split(command[1])[-4:] == ["auth", "login", "--workdir", str(shell.workdir)]
+    _, out, _ = await shell.run("status", "--json")
+    assert json.loads(out)["advice"] == f"Nobody is logged in. Run `{command[1]}`."
+
+
+@pytest.mark.proves("OAUTH-status")
+@pytest.mark.parametrize("ends", ["0001-01-01T00:00:00Z", "some day", None])
+async def test_status_says_when_nobody_knows_the_end_of_the_token(shell: Shell, ends: str | None) -> None:
+    document = {"access_token": jwt(None, name="MARKED"), "refresh_token": REFRESH, "expires_at": ends}
+    shell.file.path.write_text(json.dumps(document))
+    shell.file.path.chmod(0o600)
+    code, out, err = await shell.run("status")
+    assert (code, out.splitlines()[:5]) == (
+        0,
+        ["Logged in.", "account id: acct-1", "email: ada@example.com", "plan: pro", "expires at: unknown"],
+    )
+    assert "\nExpiry unknown: " in err
 
 
 @pytest.mark.proves("OAUTH-status")
@@ -138,6 +157,7 @@ async def test_status_of_a_damaged_file_is_not_logged_in(shell: Shell) -> None:
     code, _, err = await shell.run("status")
     assert code == 1
     assert "damaged" in err
+    assert f"token file: {shell.file.path}" in err
 
 
 @pytest.mark.proves("OAUTH-login-command", "OAUTH-no-secrets")
@@ -219,6 +239,17 @@ async def test_import_takes_a_login_over_and_warns_of_the_other_owner(shell: She
     assert "ONE owner" in err
     assert shell.file.read() == Token(ACCESS, REFRESH, expires_at=ALWAYS, account_id="acct-1")
     assert shell.file.mode() == 0o600
+
+
+@pytest.mark.proves("OAUTH-import")
+async def test_import_of_garbage_keeps_the_login_that_is_there(shell: Shell) -> None:
+    before = shell.log_in()
+    source = shell.workdir / "auth.json"
+    source.write_text(json.dumps({"access_token": "MARKED garbage", "refresh_token": REFRESH}))
+    code, out, err = await shell.run("import", str(source))
+    assert (code, out, shell.file.read()) == (1, "", before)
+    assert f"error: {source} names no ChatGPT account" in err
+    assert f"auth login --workdir {shell.workdir}`" in err
 
 
 @pytest.mark.proves("OAUTH-access-only")

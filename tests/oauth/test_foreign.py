@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -17,7 +18,9 @@ ID = jwt(NOW + 3600, name="id", email="ada@example.com")
 TOKENS = {"id_token": ID, "access_token": ACCESS, "refresh_token": "refresh-0", "account_id": "acct-1"}
 LAST = write_time(NOW - 100)
 CODEX = Token(ACCESS, "refresh-0", ID, expires_at=NOW + 3600, account_id="acct-1", last_refresh=NOW - 100)
-OPAQUE = Token("opaque", "refresh-0", expires_at=NOW + 60)
+ENDLESS = jwt(None)
+PLAIN = Token(ENDLESS, "refresh-0", expires_at=NOW + 60, account_id="acct-1")
+OPAQUE = Token("opaque", "refresh-0", expires_at=NOW + 60, account_id="acct-7")
 
 SHAPES: dict[str, tuple[dict[str, object], Token]] = {
     "codex": (
@@ -38,18 +41,37 @@ SHAPES: dict[str, tuple[dict[str, object], Token]] = {
         Token(ACCESS, "refresh-0", expires_at=NOW + 3600, account_id="acct-1", last_refresh=NOW - 9),
     ),
     "the original codex-gateway": (
-        {"access_token": "opaque", "refresh_token": "refresh-0", "expires_at": write_time(NOW + 60)},
-        OPAQUE,
+        {"access_token": ENDLESS, "refresh_token": "refresh-0", "expires_at": write_time(NOW + 60)},
+        PLAIN,
+    ),
+    "codex, opaque": (
+        {"tokens": {"access_token": "opaque", "refresh_token": "refresh-0", "account_id": "acct-7"}},
+        replace(OPAQUE, expires_at=None),
+    ),
+    "codex, opaque, the account in the id token": (
+        {"tokens": {"access_token": "opaque", "refresh_token": "refresh-0", "id_token": ID}},
+        Token("opaque", "refresh-0", ID),
     ),
     "CLIProxyAPI": (
         {**TOKENS, "email": "a@b.c", "type": "codex", "expired": write_time(NOW + 3600), "last_refresh": LAST},
         CODEX,
     ),
     "CLIProxyAPI, opaque": (
-        {"access_token": "opaque", "refresh_token": "refresh-0", "type": "codex", "expired": write_time(NOW + 60)},
+        {
+            "access_token": "opaque",
+            "refresh_token": "refresh-0",
+            "account_id": "acct-7",
+            "type": "codex",
+            "expired": write_time(NOW + 60),
+        },
         OPAQUE,
     ),
     "our own": (CODEX.document(), CODEX),
+    "our own, refreshed where it comes from": (replace(CODEX, refreshed=True).document(), CODEX),
+    "a refresh token of spaces": (
+        {**TOKENS, "refresh_token": " \n", "last_refresh": LAST},
+        replace(CODEX, refresh_token=""),
+    ),
 }  # fmt: skip
 
 
@@ -71,6 +93,10 @@ REFUSED: dict[str, tuple[object, str]] = {
     "mode of another type": ({"auth_mode": ["SECRET"]}, "auth_mode"),
     "no tokens": ({"auth_mode": "chatgpt", "OPENAI_API_KEY": None, "tokens": None}, "no login"),
     "no access token": ({"refresh_token": "SECRET"}, "no login"),
+    "garbage": ({"access_token": "SECRET", "refresh_token": "SECRET"}, "names no ChatGPT account"),
+    "garbage in auth.json": ({"tokens": {"access_token": "SECRET"}}, "names no ChatGPT account"),
+    "a JWT that names no account": ({"access_token": jwt(NOW, account="")}, "names no ChatGPT account"),
+    "a blank account": ({"access_token": "SECRET", "account_id": " "}, "names no ChatGPT account"),
     "another service": ({"type": "claude", "access_token": "SECRET"}, "another service"),
     "a list": (["SECRET"], "not a JSON object"),
 }

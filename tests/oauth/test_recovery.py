@@ -217,8 +217,10 @@ async def test_tokens_that_cannot_be_written_are_kept_and_written_later(world: W
     world.issuer.hold.set()
     with pytest.raises(OAuthUnavailable, match="could not be written"):
         await caller
-    with pytest.raises(OAuthUnavailable, match="could not be written"):
+    with pytest.raises(OAuthUnavailable, match="could not be written") as unsaved:
         await source.credentials()
+    assert str(tmp_path) not in unsaved.value.message
+    assert unsaved.value.detail == f"token file: {world.file.path}"
     obstacle.rmdir()
     assert (await source.credentials()).access_token == world.latest()
     assert world.issuer.refreshes == 1

@@ -76,6 +76,7 @@ async def test_an_ended_token_is_refreshed_and_saved_before_it_is_used(world: Wo
         expires_at=world.issuer.expires_at,
         account_id="acct-1",
         last_refresh=NOW,
+        refreshed=True,
     )
     assert world.issuer.token_calls == [
         {"grant_type": "refresh_token", "refresh_token": "refresh-0", "client_id": OAuth().client_id}
@@ -259,7 +260,34 @@ async def test_the_background_waits_for_a_login(world: World) -> None:
 async def test_status_is_read_from_disk(world: World) -> None:
     world.write(FRESH)
     status = world.source().status()
-    assert (status.logged_in, status.refresh, status.email, status.plan) == (True, "works", "ada@example.com", "pro")
+    assert (status.logged_in, status.refresh, status.email, status.plan) == (True, "untried", "ada@example.com", "pro")
+
+
+@pytest.mark.proves("OAUTH-status")
+async def test_refreshing_works_only_once_it_did(world: World) -> None:
+    world.write(ENDED)
+    assert world.source().status().refresh == "untried"
+    await world.source().credentials()
+    assert world.source().status().refresh == "works"
+
+
+@pytest.mark.parametrize("damage", ["{", "{}", "a directory", "lock"])
+async def test_clients_are_shown_no_path_and_the_log_is(world: World, damage: str) -> None:
+    world.write(ENDED)
+    path = world.file.path
+    if damage == "lock":
+        path = world.file.lock_path
+        path.mkdir()
+    elif damage == "a directory":
+        path.unlink()
+        path.mkdir()
+    else:
+        path.write_text(damage)
+    with pytest.raises(OAuthUnavailable) as unavailable:
+        await world.source().credentials()
+    assert "/" not in unavailable.value.message
+    assert str(path.parent) not in str(unavailable.value.error_object())
+    assert str(path) in unavailable.value.detail
 
 
 def test_secrets_stay_out_of_the_representation() -> None:

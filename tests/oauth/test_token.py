@@ -77,6 +77,7 @@ def test_the_file_keeps_the_originals_keys_and_adds_ours() -> None:
         "id_token": "i",
         "account_id": "acct-1",
         "last_refresh": write_time(NOW - 5),
+        "refreshed": False,
     }
 
 
@@ -95,6 +96,7 @@ moments = st.none() | st.integers(1, 4_000_000_000).map(float)
         moments,
         printable,
         moments,
+        st.booleans(),
     )
 )
 @limits(max_examples=100)
@@ -134,10 +136,10 @@ OLD = Token("old", "r0", "i0", "Bearer", "openid", NOW, "acct-1", NOW - 10)
 @pytest.mark.parametrize(
     ("reply", "expected"),
     [
-        ({"access_token": "new"}, Token("new", "r0", "i0", "Bearer", "openid", None, "acct-1", NOW)),
+        ({"access_token": "new"}, Token("new", "r0", "i0", "Bearer", "openid", None, "acct-1", NOW, True)),
         (
             {"access_token": "new", "refresh_token": "", "id_token": None, "expires_in": "60"},
-            Token("new", "r0", "i0", "Bearer", "openid", NOW + 60, "acct-1", NOW),
+            Token("new", "r0", "i0", "Bearer", "openid", NOW + 60, "acct-1", NOW, True),
         ),
         ({"refresh_token": "r1"}, Token("old", "r1", "i0", "Bearer", "openid", NOW, "acct-1", NOW)),
     ],
@@ -147,11 +149,25 @@ def test_what_a_reply_leaves_out_keeps_its_old_value(reply: dict[str, object], e
     assert OLD.renewed(reply, NOW) == expected
 
 
+@pytest.mark.parametrize("refresh", ["", " ", "\t\n ", None, 7], ids=ascii)
+def test_a_refresh_token_of_nothing_but_spaces_is_none(refresh: object) -> None:
+    assert Token.read({"access_token": "opaque", "refresh_token": refresh}) == Token("opaque")
+    assert OLD.renewed({"access_token": "new", "refresh_token": refresh}, NOW).refresh_token == "r0"
+
+
+def test_a_refresh_is_known_to_work_after_one_and_not_after_a_login() -> None:
+    login = Token("").renewed({"access_token": "a", "refresh_token": "r"}, NOW)
+    renewed = login.renewed({"access_token": "b"}, NOW)
+    assert (login.refreshed, renewed.refreshed) == (False, True)
+    assert renewed.renewed({"refresh_token": "half a reply"}, NOW).refreshed
+
+
 def test_the_end_in_the_token_goes_before_expires_in() -> None:
     assert OLD.renewed({"access_token": jwt(NOW + 5), "expires_in": 3600}, NOW).expires_at == NOW + 5
 
 
 def test_secrets_stay_out_of_the_representation() -> None:
     assert repr(OLD) == (
-        f"Token(token_type='Bearer', scope='openid', expires_at={NOW}, account_id='acct-1', last_refresh={NOW - 10})"
+        f"Token(token_type='Bearer', scope='openid', expires_at={NOW}, account_id='acct-1', last_refresh={NOW - 10}, "
+        "refreshed=False)"
     )

@@ -39,7 +39,33 @@ def test_a_mistake_is_named_by_its_path(document: Any, path: str) -> None:
     with pytest.raises(ScenarioError) as caught:
         Scenario.parse(document)
     assert caught.value.path == path
-    assert str(caught.value).startswith(path or "scenario")
+    assert str(caught.value).startswith(path or "the scenario ")
+
+
+@pytest.mark.proves("SIM-scenario-errors")
+def test_every_mistake_is_named() -> None:
+    document = {
+        "opne": True,
+        "concurrency": "two",
+        "api_keys": [5],
+        "scripts": {"good": {"text": "x"}, "bad": {"stauts": 1, "ids": "odd", "steps": [{"txt": 1}, {"wait": "x"}]}},
+        "routes": {"token": ["no_such", "good", {"write": 0}], "openai.chat": "bad", "nowhere": None},
+    }
+    with pytest.raises(ScenarioError) as caught:
+        Scenario.parse(document)
+    assert [mistake.partition(": ")[0] for mistake in caught.value.mistakes] == [
+        "opne",
+        "api_keys[0]",
+        "concurrency",
+        "scripts.bad.stauts",
+        "scripts.bad.ids",
+        "scripts.bad.steps[0].txt",
+        "scripts.bad.steps[1].wait",
+        "routes.nowhere",
+        "routes.token.queue[0]",
+        "routes.token.queue[2].write",
+    ]
+    assert str(caught.value) == "\n".join(caught.value.mistakes)
 
 
 def test_a_near_miss_names_the_right_word() -> None:
@@ -65,8 +91,18 @@ def test_a_file_is_yaml_or_json(tmp_path: Path, text: str) -> None:
 
 def test_a_file_that_is_neither_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "scenario"
-    path.write_text("a: [")
-    with pytest.raises(ScenarioError):
+    path.write_text("open: true\na: [")
+    with pytest.raises(ScenarioError) as caught:
+        Scenario.load(path)
+    assert caught.value.mistakes == (
+        "the scenario is neither JSON nor YAML: expected the node content, but found '<stream end>', line 2",
+    )
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "scenario"
+    path.write_bytes(b"a: \xff")
+    with pytest.raises(ScenarioError, match="not UTF-8"):
         Scenario.load(path)
 
 
