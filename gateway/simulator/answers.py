@@ -26,7 +26,7 @@ MOST_PIECES = 100  # of one text or call
 _MOST_CALLS = 128  # in all choices together
 _ROOM = 1024 * 1024  # bytes of text in all choices and calls together
 _MOST_VALUES = 10_000  # sampled in all calls together
-_MOST_TOOLS, _MOST_READ = 1_000, 100_000  # tools, and characters of the text, that are looked at for names of tools
+_MOST_TOOLS, _MOST_READ = 1_000, 100_000  # tools, and characters of the text, that are searched for names
 
 
 def answer(ask: Ask) -> Script:
@@ -62,14 +62,15 @@ def _called(ask: Ask) -> list[Tool]:
     """The tools to call now: forced ones or those the text mentions; none once there are outputs."""
     if ask.mode == "none" or ask.outputs or not ask.tools:
         return []
-    offered = [tool for tool in ask.tools if not ask.forced or tool.name in ask.forced][:_MOST_TOOLS]
+    forced = frozenset(ask.forced)
+    offered = [tool for tool in ask.tools if not forced or tool.name in forced][:_MOST_TOOLS]
     lowered = ask.text[:_MOST_READ].lower()
     spoken = frozenset(re.findall(r"[a-z]+|\d+", lowered))
     chosen = [tool for tool in offered if _mentioned(tool.name, lowered, spoken)]
     if not chosen and ask.mode == "required":
         chosen = offered[:1]
     most = max(_MOST_CALLS // ask.choices, 1) if ask.parallel else 1
-    return list({tool.name: tool for tool in chosen}.values())[:most]
+    return list({(tool.namespace, tool.name): tool for tool in chosen}.values())[:most]
 
 
 def _mentioned(name: str, lowered: str, spoken: frozenset[str]) -> bool:
@@ -97,7 +98,7 @@ def _call(tool: Tool, ask: Ask, calls: int) -> dict[str, Any]:
 def _words(ask: Ask) -> tuple[str, ...]:
     """Capitalised words of the prompt that do not begin a sentence: its likely names."""
     tools = {tool.name for tool in ask.tools}
-    return tuple(word for word in _NAME.findall(ask.text) if word not in tools) or ("simulated",)
+    return tuple(word for word in _NAME.findall(ask.text[:_MOST_READ]) if word not in tools) or ("simulated",)
 
 
 def _text(ask: Ask) -> str:

@@ -128,8 +128,8 @@ async def test_a_long_prompt_is_not_multiplied(stream: bool) -> None:
 
 
 async def test_of_very_many_tools_and_a_very_long_text_only_the_beginning_counts() -> None:
-    tools = [{"type": "custom", "name": f"tool_{at}"} for at in range(1_001)]
-    asked = ["tool_999", "tool_1000", LONG + "tool_999"]
+    tools = [{"type": "custom", "name": f"t{at}x"} for at in range(1_001)]
+    asked = ["t999x", "t1000x", LONG + "t999x"]
     async with client_of() as client:
         answers = [
             await client.post(RESPONSES, json={"model": "gpt-5.5", "input": text, "tools": tools}) for text in asked
