@@ -154,7 +154,7 @@ class App:
         from gateway.simulator import Simulator  # noqa: PLC0415 - only the demo pays for it
         from gateway.simulator.inprocess import InProcess  # noqa: PLC0415
 
-        simulator = Simulator()
+        simulator = Simulator(keep=100)
         login = simulator.issue_tokens()
         async with InProcess(simulator) as server, build_transport(proxy_url="", connections=100) as transport:
             upstream = self._settings.upstream.model_copy(update={"codex_base_url": server.base_url})

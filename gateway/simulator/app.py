@@ -70,7 +70,8 @@ class Simulator:
 
     `log`: every request (`Call`). `open_streams`, `peak_streams`: now and at most. `refresh_count`: grants of kind
     refresh_token that were asked for. `counters`: requests by route. `scenario` may be replaced at any time; its queues
-    then begin anew. `clock` returns seconds since 1970, `sleep` waits for seconds.
+    then begin anew. `clock` returns seconds since 1970, `sleep` waits for seconds. `keep`: how many requests the log
+    holds, None for all; a simulator that runs for long forgets the oldest.
     """
 
     def __init__(
@@ -79,8 +80,10 @@ class Simulator:
         *,
         clock: Callable[[], float] = time.time,
         sleep: Sleep = asyncio.sleep,
+        keep: int | None = None,
     ) -> None:
         self.clock = clock
+        self._keep = keep
         self._sleep = sleep
         self.log: list[Call] = []
         self.counters: Counter[str] = Counter()
@@ -215,6 +218,8 @@ class Simulator:
             except Unreadable as error:
                 call.raw, call.unreadable = error.raw, str(error)
         self.log.append(call)
+        if self._keep is not None:
+            del self.log[: -self._keep]
         try:
             if raw is not None:
                 await self._answer(call, receive, send)

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 _CREATED = 1_767_225_600  # 2026-01-01: the birthday of every simulated model
 
 
+_MOST_STORED = 1000
+"""Stored responses; the oldest is forgotten."""
+
+
 class OpenAIServer:
     """Handlers of the /v1 routes; keeps stored responses for `previous_response_id` and reads."""
 
@@ -134,6 +138,9 @@ class OpenAIServer:
         if body.get("store") is not False and composer.response["status"] in {"completed", "incomplete"}:
             self.stored[response["id"]] = composer.response
             self._inputs[response["id"]] = [*history, *given]
+            if len(self.stored) > _MOST_STORED:
+                oldest = next(iter(self.stored))
+                del self.stored[oldest], self._inputs[oldest]
         return answer
 
     def read(self, call: Call, script: Script | None) -> Answer:

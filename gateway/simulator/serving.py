@@ -40,5 +40,5 @@ def run(scenario: Scenario, host: str, listeners: list[socket.socket]) -> None:
         f"upstream.codex_base_url {address}\n"
     )
     sys.stdout.flush()
-    config = uvicorn.Config(Simulator(scenario), log_level="warning", ws="none")
+    config = uvicorn.Config(Simulator(scenario, keep=100), log_level="warning", ws="none")
     uvicorn.Server(config).run(sockets=listeners)

@@ -14,6 +14,7 @@ import zstandard
 
 from gateway.simulator import Scenario, Simulator
 from gateway.simulator.receiving import LARGEST
+from tests.serving import serving
 from tests.simulator.asking import CODEX, headers_of, turn
 
 CHAT, RESPONSES = "/v1/chat/completions", "/v1/responses"
@@ -212,3 +213,11 @@ async def test_a_script_in_a_header_is_bounded_too(path: str, script: Any, place
     error = answer.json()["error"]
     assert (answer.status_code, error["type"]) == (400, "simulator_error")
     assert error["message"].startswith(f"x-simulate.{place}: ")
+
+
+async def test_a_long_running_simulator_forgets_its_oldest_requests() -> None:
+    sim = Simulator(keep=2)
+    async with serving(sim) as url, httpx2.AsyncClient(base_url=url) as client:
+        for path in ("/a", "/b", "/c"):
+            await client.get(path)
+    assert [call.path for call in sim.log] == ["/b", "/c"]
