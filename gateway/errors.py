@@ -10,6 +10,7 @@ GatewayError                     500 internal_error         the gateway itself
 ├── RouteNotFound                404 unknown_url
 ├── ModelNotFound                404 model_not_found
 ├── MethodNotAllowed             405 method_not_allowed
+├── RequestTimeout               408 request_timeout        the client stopped sending its body
 ├── RequestTooLarge              413 request_too_large
 ├── UnsupportedEncoding          415 unsupported_encoding
 ├── OAuthUnavailable             503 oauth_unavailable      the ChatGPT login cannot be used
@@ -119,6 +120,12 @@ class MethodNotAllowed(GatewayError):
     """The path exists, the method does not; `Allow` lists those that do."""
 
     status, code, source = 405, "method_not_allowed", "client"
+
+
+class RequestTimeout(GatewayError):
+    """The client stopped in the middle of its request body."""
+
+    status, code, source = 408, "request_timeout", "client"
 
 
 class RequestTooLarge(GatewayError):

@@ -105,7 +105,7 @@ class Context:
         if shutil.which("codex-gateway"):
             program = ["codex-gateway"]
         elif Path(sys.argv[0]).name == "codex-gateway":
-            program = [sys.argv[0]]  # a virtual environment that is not activated
+            program = [str(Path(sys.argv[0]).absolute())]  # a virtual environment that is not activated
         else:
             program = [sys.executable, "-m", "gateway"]
         directory = [] if self.workdir_option is None else ["--workdir", str(self.workdir)]

@@ -82,15 +82,7 @@ class CodexUpstream:
         upstream, limits = settings.upstream, settings.limits
         self._tokens = tokens
         self._token_hosts = settings.oauth.token_hosts
-        self._line = Line(
-            transport,
-            Patience(
-                connect=upstream.timeout_seconds,
-                idle=limits.idle_seconds,
-                whole=limits.json_seconds,
-                answer_bytes=limits.response_bytes,
-            ),
-        )
+        self._line = Line(transport, Patience.of(settings))
         self._url = httpx2.URL(upstream.codex_base_url.rstrip("/") + upstream.codex_responses_path)
         self._models_url = self._url.copy_with(
             path=self._url.path.rpartition("/")[0] + "/models", params={"client_version": upstream.version}

@@ -45,15 +45,7 @@ class OpenAIUpstream:
         upstream, limits = settings.upstream, settings.limits
         self.native = frozenset[str](upstream.dialects)
         self._transport = transport
-        self._line = Line(
-            transport,
-            Patience(
-                connect=upstream.timeout_seconds,
-                idle=limits.idle_seconds,
-                whole=limits.json_seconds,
-                answer_bytes=limits.response_bytes,
-            ),
-        )
+        self._line = Line(transport, Patience.of(settings))
         self._routes = {
             "responses": join(upstream.base_url, upstream.responses_path),
             "chat": join(upstream.base_url, upstream.chat_completions_path),

@@ -10,11 +10,15 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass
 from types import AsyncGeneratorType
+from typing import TYPE_CHECKING
 
 import httpx2
 
 from gateway.errors import GatewayError, UpstreamError, UpstreamTimeout
 from gateway.upstreams.faults import faults
+
+if TYPE_CHECKING:
+    from gateway.config import Settings
 
 RawHeaders = list[tuple[bytes, bytes]]
 
@@ -55,6 +59,12 @@ class Patience:
     """For an answer that is not a stream."""
     answer_bytes: int
     """The longest answer that is read into memory."""
+
+    @classmethod
+    def of(cls, settings: Settings) -> Patience:
+        """What the settings say."""
+        limits = settings.limits
+        return cls(settings.upstream.timeout_seconds, limits.idle_seconds, limits.json_seconds, limits.response_bytes)
 
 
 @dataclass(frozen=True, slots=True)

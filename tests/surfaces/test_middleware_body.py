@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import zlib
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from starlette.types import Message, Receive, Scope, Send
 
 from gateway.config import Limits
-from gateway.errors import GatewayError, InvalidRequest, RequestTooLarge, UnsupportedEncoding
+from gateway.errors import GatewayError, InvalidRequest, RequestTimeout, RequestTooLarge, UnsupportedEncoding
 from gateway.surfaces.middleware.body import ClientLeft, parse_json, read_body
 from tests.serving import serving
 from tests.surfaces.stack import Stack, error_of
@@ -127,6 +128,22 @@ async def test_a_client_that_sends_too_much_reads_its_413_and_may_go_on(chunked:
 async def test_a_client_that_leaves_while_sending_is_told_apart() -> None:
     with pytest.raises(ClientLeft):
         await read(Arriving(b"half", leaves=True))
+
+
+@pytest.mark.proves("HTTP-body-left")
+async def test_a_client_that_stops_in_the_middle_of_its_body_is_told() -> None:
+    asked = 0
+
+    async def stuck() -> Message:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            return {"type": "http.request", "body": b"half", "more_body": True}
+        return await asyncio.Future()
+
+    with pytest.raises(RequestTimeout) as stopped:
+        await read_body({"headers": []}, stuck, Limits(idle_seconds=0.01))
+    assert (stopped.value.status, stopped.value.code) == (408, "request_timeout")
 
 
 @pytest.mark.proves("HTTP-encoding")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import zlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import zstandard
 
 from gateway.core import json
-from gateway.errors import InvalidRequest, RequestTooLarge, UnsupportedEncoding
+from gateway.errors import InvalidRequest, RequestTimeout, RequestTooLarge, UnsupportedEncoding
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope
@@ -32,24 +33,27 @@ class ClientLeft(Exception):
 
 
 class Bounds(Protocol):
-    """The limit of a request body (`config.Limits`)."""
+    """The limits of a request body (`config.Limits`)."""
 
     @property
     def body_bytes(self) -> int: ...
+    @property
+    def idle_seconds(self) -> float: ...
 
 
 async def read_body(scope: Scope, receive: Receive, limits: Bounds) -> bytes:
     """The whole request body, decompressed, without a byte order mark. b"" when there is none.
 
     Raises RequestTooLarge (as sent or decompressed beyond `limits.body_bytes`; reading stops there),
-    UnsupportedEncoding, InvalidRequest (corrupt compression) and ClientLeft.
+    UnsupportedEncoding, InvalidRequest (corrupt compression), RequestTimeout (a client that sends no more for
+    `limits.idle_seconds`) and ClientLeft.
     """
     limit = limits.body_bytes
     length, encodings = _announced(scope["headers"])
     if length > limit:
         raise _too_large(limit)
     decoders = _decoders(encodings)
-    body = await _received(receive, limit)
+    body = await _received(receive, limit, limits.idle_seconds)
     for encoding, decoder in decoders:
         body = _decoded(body, encoding, decoder, limit)
     return body.removeprefix(_BOM)
@@ -84,11 +88,15 @@ def _announced(headers: RawHeaders) -> tuple[int, list[str]]:
     return length, [word for word in encodings if word not in ("", "identity")]
 
 
-async def _received(receive: Receive, limit: int) -> bytes:
+async def _received(receive: Receive, limit: int, patience: float) -> bytes:
     pieces: list[bytes] = []
     size = 0
     while True:
-        message = await receive()
+        try:
+            async with asyncio.timeout(patience):
+                message = await receive()
+        except TimeoutError as error:
+            raise RequestTimeout(f"The rest of the request body did not come within {patience:g} seconds.") from error
         if message["type"] == "http.disconnect":
             raise ClientLeft
         piece = message.get("body", b"")
