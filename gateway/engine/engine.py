@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -144,10 +144,8 @@ class Engine:
             shaped = self._upstream.shape(request, turn.hints)
         except InvalidRequest as error:
             raise in_client_words(exchange, error) from None
-        dropped = [*request.dropped, *filter(None, map(exchange.client_param, shaped.dropped))]
         headers = exchange.headers()
-        if dropped:
-            headers["x-gateway-dropped"] = ",".join(dict.fromkeys(dropped))
+        report(headers, [*request.dropped, *filter(None, map(exchange.client_param, shaped.dropped))])
         unchanged = shaped.body is turn.document
         return Plan(
             route="responses",
@@ -193,6 +191,9 @@ class Engine:
         document = self._upstream.repair(plan.document, error)
         if document is None:
             return False
+        if plan.exchange is not None:
+            left_out = [name for name in plan.document if name not in document]
+            report(plan.headers, filter(None, map(plan.exchange.client_param, left_out)))
         plan.document, plan.body = document, json.dumps(document)
         return True
 
@@ -203,6 +204,14 @@ class Engine:
         if usage:
             self._metrics.tokens(usage)
             turn.facts["tokens"] = token_counts(usage)
+
+
+def report(headers: dict[str, str], names: Iterable[str]) -> None:
+    """Tell the client which of its fields were accepted and not sent on (`x-gateway-dropped`)."""
+    told = headers.get("x-gateway-dropped")
+    dropped = dict.fromkeys([*(told.split(",") if told else ()), *names])
+    if dropped:
+        headers["x-gateway-dropped"] = ",".join(dropped)
 
 
 def in_client_words(exchange: Exchange | None, error: GatewayError) -> GatewayError:

@@ -326,6 +326,19 @@ async def test_encrypted_reasoning_of_another_account_is_left_out_and_the_turn_r
     assert response.output_text == "ok"
 
 
+@pytest.mark.proves("ENGINE-repair", "ENGINE-dropped", "FAIL-1")
+@only(CODEX)
+async def test_a_parameter_that_the_backend_has_come_to_refuse_is_left_out_and_named(stack: Stack) -> None:
+    refusal = {"status": 400, "body": {"detail": "Unsupported parameter: parallel_tool_calls"}}
+    stack.play("responses", refusal)
+    body = {"model": MODEL, "input": "Reply with exactly: ok", "parallel_tool_calls": True}
+    answer = await stack.http.post("/v1/responses", json=body)
+    assert judged_body(answer).output_text == "ok"
+    assert answer.headers["x-gateway-dropped"] == "parallel_tool_calls"
+    first, second = stack.sent("responses")
+    assert "parallel_tool_calls" in first and "parallel_tool_calls" not in second
+
+
 # what this version does not keep ------------------------------------------------------------------------------------
 
 
