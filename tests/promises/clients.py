@@ -1,0 +1,7 @@
+"""What is promised of: programs people use."""
+
+from __future__ import annotations
+
+from tests.promises import Promise
+
+CLIENTS: dict[str, Promise] = {}

@@ -1,0 +1,7 @@
+"""What is promised of: bad input."""
+
+from __future__ import annotations
+
+from tests.promises import Promise
+
+HARDENING: dict[str, Promise] = {}
