@@ -105,6 +105,37 @@ class Relayed:
     exchange: Exchange | None = None
 
 
+class Inlet(Protocol):
+    """A foreign stream on its way in: frames of a server's dialect become frames of the inner language."""
+
+    def feed(self, frames: Sequence[Frame]) -> list[Frame]:
+        """The inner frames for the server's frames of one read. Failures are told in them, never raised."""
+        ...
+
+    def finish(self) -> list[Frame]:
+        """The inner frames still owed when the server's stream is over; nothing after a terminal one went out."""
+        ...
+
+
+class Outbound(Protocol):
+    """A request put into the dialect of a server that does not speak the inner language, and the reading of its answer.
+
+    `seed` makes the ids of what is read; `created` (Unix seconds) is used where the server tells no time.
+    """
+
+    body: Json
+    dropped: tuple[str, ...]
+    """Inner fields that the server cannot honour and that were left out."""
+
+    def response(self, document: Json, *, seed: str, created: int) -> Json:
+        """The inner Response object of a JSON answer; its status may be failed."""
+        ...
+
+    def inlet(self, *, seed: str, created: int) -> Inlet:
+        """The reader of a streamed answer."""
+        ...
+
+
 class Dialect(Protocol):
     """A wire format that clients speak."""
 

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from gateway.core.request import Request
+from gateway.dialects import Outbound
 from gateway.errors import GatewayError
 
 Json = dict[str, Any]
-Route = Literal["responses", "chat"]
+Route = Literal["responses", "chat", "completions"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +43,16 @@ class Hints:
 
 @dataclass(frozen=True, slots=True)
 class Shaped:
-    """A body that the server accepts, the session it belongs to, and what was left out (inner field names)."""
+    """A body that the server accepts, the session it belongs to, and what was left out (inner field names).
+
+    `outbound`: the body is in another dialect than the inner one, to be sent on `route`; it reads the answer too.
+    """
 
     body: Json
     session_id: str
     dropped: tuple[str, ...] = ()
+    route: Route = "responses"
+    outbound: Outbound | None = None
 
 
 @dataclass(frozen=True, slots=True)
