@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway import __version__, logs
 from gateway.config import Settings, listeners, load_workdir
+from gateway.config import Upstream as UpstreamSection
 from gateway.dialects import Choices, chat, responses
 from gateway.engine.engine import Engine
 from gateway.engine.metrics import Metrics
@@ -34,6 +35,7 @@ from gateway.upstreams import Upstream
 from gateway.upstreams.codex import CodexUpstream, Tokens
 from gateway.upstreams.demo import SimulatedLogin, UntilLogin
 from gateway.upstreams.openai import OpenAIUpstream
+from gateway.upstreams.providers import DEFAULT, Provider, Providers
 from gateway.upstreams.transport import build_transport
 
 TOKEN_FILE = "oauth-token.json"  # noqa: S105 - a file name
@@ -45,7 +47,9 @@ class App:
     def __init__(self, settings: Settings, workdir: Path, *, demo: bool) -> None:
         self._settings = settings
         self._workdir = workdir
-        self.metrics = Metrics(("codex", "openai"), directory=os.environ.get("PROMETHEUS_MULTIPROC_DIR", ""))
+        self.metrics = Metrics(
+            ("codex", "openai", *settings.providers), directory=os.environ.get("PROMETHEUS_MULTIPROC_DIR", "")
+        )
         self.transport = build_transport(
             proxy_url=settings.network.proxy_url.get_secret_value(),
             connections=settings.limits.upstream_connections,
@@ -59,18 +63,12 @@ class App:
             trust_env=False,
         )
         self._demo = demo
-        self.upstream = self._make_upstream()
-        self.engine = Engine(
-            self.upstream,
-            choices=Choices(
-                unsupported=settings.upstream.unsupported,
-                reasoning=settings.chat.reasoning,
-                custom_calls=settings.chat.custom_calls,
-            ),
-            aliases=settings.upstream.aliases,
-            limits=settings.limits,
-            metrics=self.metrics,
+        default = self._provider(DEFAULT, settings.upstream)
+        self.upstream = default.upstream
+        self.providers = Providers(
+            default, [self._provider(name, section) for name, section in settings.providers.items()]
         )
+        self.engine = Engine(self.providers, limits=settings.limits, metrics=self.metrics)
         self.router = self._make_router()
         self._app = self._wrap(self.router)
 
@@ -82,27 +80,57 @@ class App:
 
     # the rooms --------------------------------------------------------------------------------------------------------
 
-    def _make_upstream(self) -> Upstream:
-        settings = self._settings
-        if settings.upstream.mode == "openai_api":
-            return OpenAIUpstream(
-                settings, transport=self.transport, clock=time.monotonic, now=time.time, random=random.random
-            )
-        tokens = self._tokens = TokenSource(
-            self._workdir / TOKEN_FILE,
-            settings=settings.oauth,
-            client=self._control,
-            on_refresh=self.metrics.token_refresh,
+    def _provider(self, name: str, section: UpstreamSection) -> Provider:
+        chat = self._settings.chat
+        return Provider(
+            name,
+            self._make_upstream(name, section),
+            choices=Choices(unsupported=section.unsupported, reasoning=chat.reasoning, custom_calls=chat.custom_calls),
+            aliases=section.aliases,
+            models=section.models,
+            fallback=section.fallback,
+            slashes=section.mode == "openai_api",
         )
-        real = self._codex(settings, tokens, self.transport)
-        if not self._demo:
+
+    def _make_upstream(self, name: str, section: UpstreamSection) -> Upstream:
+        settings = self._settings.model_copy(update={"upstream": section})
+        if section.mode == "openai_api":
+            return OpenAIUpstream(
+                settings,
+                name="openai" if name == DEFAULT else name,
+                transport=self.transport,
+                clock=time.monotonic,
+                now=time.time,
+                random=random.random,
+            )
+        real = self._codex(settings, self._login(), self.transport, name="codex" if name == DEFAULT else name)
+        if not self._demo or name != DEFAULT:
             return real
         return UntilLogin(real, (self._workdir / TOKEN_FILE).exists)
 
+    def _login(self) -> TokenSource:
+        """The one ChatGPT login of the work directory, however many upstreams use it."""
+        if self._tokens is None:
+            self._tokens = TokenSource(
+                self._workdir / TOKEN_FILE,
+                settings=self._settings.oauth,
+                client=self._control,
+                on_refresh=self.metrics.token_refresh,
+            )
+        return self._tokens
+
     @staticmethod
-    def _codex(settings: Settings, tokens: Tokens, transport: httpx2.AsyncBaseTransport) -> CodexUpstream:
+    def _codex(
+        settings: Settings, tokens: Tokens, transport: httpx2.AsyncBaseTransport, *, name: str = "codex"
+    ) -> CodexUpstream:
         return CodexUpstream(
-            settings, tokens=tokens, transport=transport, clock=time.monotonic, now=time.time, random=random.random
+            settings,
+            name=name,
+            tokens=tokens,
+            transport=transport,
+            clock=time.monotonic,
+            now=time.time,
+            random=random.random,
         )
 
     def _make_router(self) -> Router:
@@ -140,7 +168,8 @@ class App:
     async def _open(self) -> AsyncIterator[None]:
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(self.transport.aclose)
-            stack.push_async_callback(self.upstream.aclose)
+            for provider in self.providers:
+                stack.push_async_callback(provider.upstream.aclose)
             if self._tokens is not None:
                 self._tokens.start()
                 stack.push_async_callback(self._tokens.aclose)

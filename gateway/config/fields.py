@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import get_origin
+from typing import get_args, get_origin
 
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
@@ -15,22 +15,42 @@ Location = tuple[str | int, ...]
 
 def section_of(field: FieldInfo | None) -> type[Section] | None:
     """The section class of a field that is a section."""
-    kind = field.annotation if field is not None else None
+    return _section(field.annotation if field is not None else None)
+
+
+def member_of(field: FieldInfo | None) -> type[Section] | None:
+    """The section class of a field that is a map from names to sections."""
+    if field is None or not is_map(field):
+        return None
+    return _section(get_args(field.annotation)[1])
+
+
+def _section(kind: object) -> type[Section] | None:
     return kind if isinstance(kind, type) and issubclass(kind, Section) else None
 
 
 def field_at(tree: type[Section], location: Location) -> FieldInfo | None:
     """The field at a location, also for a place inside a list or a map; None for what the tree does not name."""
-    field: FieldInfo | None = None
+    section = holder_of(tree, location[:-1])
+    if section is not None:
+        return section.model_fields.get(str(location[-1]))
+    # Inside a list or a map of plain values, or the name of a section in a map.
+    return field_at(tree, location[:-1]) if len(location) > 1 else None
+
+
+def holder_of(tree: type[Section], location: Location) -> type[Section] | None:
+    """The section that stands at a location: the tree itself, a section of it, or a member of a map of sections."""
     section: type[Section] | None = tree
+    member: type[Section] | None = None
     for step in location:
-        if section is None:
-            return field
-        field = section.model_fields.get(str(step))
-        if field is None:
+        if member is not None:
+            section, member = member, None
+        elif section is None:
             return None
-        section = section_of(field)
-    return field
+        else:
+            field = section.model_fields.get(str(step))
+            section, member = section_of(field), member_of(field)
+    return section
 
 
 def leaves(tree: type[Section], above: str = "") -> Iterator[tuple[str, FieldInfo]]:

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr, ValidationError
 
-from gateway.config import document, environment
-from gateway.config.fields import Location, dotted, section_of
+from gateway.config import document, environment, presets
+from gateway.config.fields import Location, dotted, member_of, section_of
 from gateway.config.mistakes import ConfigError, Mistake, describe
 from gateway.config.tree import Section, Settings
 
@@ -98,6 +98,8 @@ def read(path: Path | None, environ: Mapping[str, str]) -> Loaded:
     values = _without_blanks(file.values, Settings)
     for location, name in named.items():
         _put(values, location, environment.decode(location, environ[name]))
+    origins = {dotted(location): name for location, name in named.items()}
+    origins |= presets.add(values, environ)
     mistakes = list(file.mistakes)
     try:
         settings = Settings.model_validate(_without_blanks(values, Settings))
@@ -107,7 +109,6 @@ def read(path: Path | None, environ: Mapping[str, str]) -> Loaded:
             mistakes.append(Mistake(dotted(found["loc"]), describe(found, Settings), where))
     if mistakes:
         raise ConfigError(source, mistakes)
-    origins = {dotted(location): name for location, name in named.items()}
     key = environ.get("OPENAI_API_KEY", "").strip()
     if key and _wants_openai_key(settings, key):
         settings = _with_api_key(settings, key)
@@ -128,9 +129,15 @@ def _without_blanks(values: dict[str, Any], section: type[Section], above: str =
     """A copy without nulls anywhere, and without the blanks that mean "default" in the original's keys."""
     kept: dict[str, Any] = {}
     for key, value in values.items():
-        inner = section_of(section.model_fields.get(key))
+        inner, member = section_of(section.model_fields.get(key)), member_of(section.model_fields.get(key))
         if inner is not None and isinstance(value, dict):
             kept[key] = _without_blanks(value, inner, f"{above}{key}.")
+        elif member is not None and isinstance(value, dict):
+            kept[key] = {
+                name: _without_blanks(entry, member, f"{above}{key}.{name}.") if isinstance(entry, dict) else entry
+                for name, entry in value.items()
+                if entry is not None
+            }
         elif value is not None and not (f"{above}{key}" in _ORIGINAL and _is_blank(value, section, key)):
             kept[key] = value
     return kept

@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
-from gateway.config.fields import Location, dotted, field_at, is_secret, leaves, section_of
+from gateway.config.fields import Location, dotted, field_at, holder_of, is_secret, leaves, member_of, section_of
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -71,10 +71,11 @@ def describe(error: ErrorDetails, tree: type[Section]) -> str:
     location, value = error["loc"], error["input"]
     if error["type"] == "extra_forbidden":
         return _unknown(location, tree)
-    field = field_at(tree, location)
-    if error["type"] == "value_error" and section_of(field) is not None:
+    field = field_at(tree, location) if location else None
+    sections = not location or section_of(field) is not None or member_of(field) is not None
+    if error["type"] == "value_error" and sections:
         return f"expected {_expected(error)}"  # two settings that do not go together; the text names them
-    hidden = is_secret(field) or field is None or section_of(field) is not None
+    hidden = is_secret(field) or field is None or sections
     return f"expected {_expected(error)}, found {_kind(value) if hidden else found(value)}"
 
 
@@ -116,7 +117,7 @@ def _expected(error: ErrorDetails) -> str:
 def _unknown(location: Location, tree: type[Section]) -> str:
     """Names the nearest key of the same section, else the place of a setting of that name elsewhere."""
     name, above = str(location[-1]), location[:-1]
-    section = section_of(field_at(tree, above)) if above else tree
+    section = holder_of(tree, above)
     siblings = list(section.model_fields) if section is not None else []
     near = get_close_matches(name.lower(), siblings, n=1)
     if near:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import (
@@ -92,6 +92,14 @@ def _aliases(aliases: dict[str, str]) -> dict[str, str]:
     return aliases
 
 
+def _passthrough(name: str) -> str:
+    name = name.strip("/")
+    name = name.removeprefix("v1/")
+    if name != "*" and not re.fullmatch(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*", name):
+        raise ValueError('"*" or a path below /v1, such as embeddings or audio/speech')
+    return name
+
+
 def _path(path: str) -> str:
     if not path.startswith("/") or any(character.isspace() for character in path):
         raise ValueError('a path that begins with "/"')
@@ -129,12 +137,32 @@ def _words(value: Any) -> Any:
     return value.replace(",", " ").split() if isinstance(value, str) else value
 
 
+DEFAULT_PROVIDER = "upstream"
+"""How the section `upstream` is called among the providers."""
+
+ServerKind = Literal[
+    "auto",
+    "generic",
+    "openai",
+    "vllm",
+    "ollama",
+    "llamacpp",
+    "lmstudio",
+    "mistral",
+    "deepseek",
+    "gemini",
+    "anthropic",
+    "openrouter",
+    "groq",
+]
+
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Bytes = Annotated[int, Field(gt=0)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 Path = Annotated[str, AfterValidator(_path)]
 Listen = Annotated[str, AfterValidator(_listen)]
 Key = Annotated[SecretStr, AfterValidator(_key)]
+PassedPath = Annotated[str, AfterValidator(_passthrough)]
 HostName = Annotated[str, AfterValidator(_host_name)]
 AnyCase = BeforeValidator(_lower)
 
@@ -208,24 +236,63 @@ class Upstream(Section):
     models_path: Path = "/v1/models"
     chat_completions_path: Path = "/v1/chat/completions"
     responses_path: Path = "/v1/responses"
+    completions_path: Path = "/v1/completions"
     timeout_seconds: Seconds = 60
     """Bounds connecting, and the first byte of a refusal. Never a whole turn."""
-    dialects: tuple[Literal["chat", "responses"], ...] = ("chat", "responses")
-    """What the server of `openai_api` speaks itself."""
+    dialects: tuple[Literal["chat", "responses", "completions"], ...] = ("chat", "responses")
+    """What the server of `openai_api` speaks itself. One of chat and responses at least: turns are run through it."""
+    server: ServerKind = "auto"
+    """Which server it is, for the quirks of chat-only ones; auto goes by its address."""
     default_instructions: str = "You are a helpful assistant."
     unsupported: Literal["default", "strict", "lenient"] = "default"
     version: Annotated[str, AfterValidator(_version)] = "0.161.0"
     """The Codex version whose models are asked for; the backend hides newer models from older versions."""
     aliases: Annotated[dict[str, str], AfterValidator(_aliases)] = {}
+    models: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    """Models that are run here under their bare names, whatever the server lists."""
+    passthrough: tuple[PassedPath, ...] = ("embeddings", "images", "audio", "moderations")
+    """Paths below /v1 that are sent on untranslated to the server of `openai_api`; "*" for all others."""
+    fallback: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    """Providers, `name` or `name/model`, that are asked in this order when this one fails before its first byte."""
+
+    @field_validator("dialects")
+    @classmethod
+    def _runs_turns(cls, dialects: tuple[str, ...]) -> tuple[str, ...]:
+        if not {"chat", "responses"} & set(dialects):
+            raise ValueError("chat or responses among them")
+        return dialects
 
     @model_validator(mode="after")
-    def _version_prefix_once(self) -> Upstream:
+    def _version_prefix_once(self) -> Self:
         """Take `/v1` off the base URL when every path begins with it: SDK base URLs end in it, and get pasted here."""
-        paths = (self.models_path, self.chat_completions_path, self.responses_path)
+        paths = (self.models_path, self.chat_completions_path, self.responses_path, self.completions_path)
         if self.base_url.endswith("/v1") and all(path.startswith("/v1/") for path in paths):
             # Frozen for everybody else; an after-validator may only return the instance it was given.
             object.__setattr__(self, "base_url", self.base_url.removesuffix("/v1"))
         return self
+
+
+class Provider(Upstream):
+    """One more upstream, beside the default one."""
+
+    mode: Annotated[Literal["codex_oauth", "openai_api"], AnyCase] = "openai_api"
+
+    @model_validator(mode="after")
+    def _has_address(self) -> Self:
+        if self.mode == "openai_api" and "base_url" not in self.model_fields_set:
+            raise ValueError("base_url: a provider of this name has no address of its own")
+        return self
+
+
+def _providers(providers: dict[str, Provider]) -> dict[str, Provider]:
+    for name, provider in providers.items():
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name) or name == DEFAULT_PROVIDER:
+            raise ValueError(f"names of letters, digits, '.', '_' and '-', not {name[:40]!r}")
+        known = {*providers, DEFAULT_PROVIDER} - {name}
+        unknown = [entry for entry in provider.fallback if entry.partition("/")[0] not in known]
+        if unknown:
+            raise ValueError(f"{name}.fallback to name other providers, not {unknown[0][:80]!r}")
+    return providers
 
 
 class Chat(Section):
@@ -262,6 +329,18 @@ class Limits(Section):
     retries: Annotated[int, Field(ge=0, le=10)] = 2
     cool_down_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 900
     """The longest a plan limit is answered from memory before one request probes the upstream again."""
+    upload_bytes: Bytes = 1024 * 1024 * 1024
+    """A request body that passes through, and is never held."""
+    parallel_prompts: Annotated[int, Field(gt=0)] = 8
+    """Upstream calls at the same time for one request of several prompts."""
+    websocket_connections: Annotated[int, Field(gt=0)] = 500
+    """Open WebSocket connections of clients."""
+    websocket_seconds: Seconds = 3600
+    """The life of a WebSocket connection; it ends between two turns."""
+    websocket_responses: Annotated[int, Field(gt=0)] = 256
+    """Responses that a WebSocket connection remembers."""
+    websocket_bytes: Bytes = 32 * 1024 * 1024
+    """What these responses may weigh together."""
 
 
 class Settings(Section):
@@ -273,6 +352,14 @@ class Settings(Section):
     logging: Logging = Logging()
     oauth: OAuth = OAuth()
     upstream: Upstream = Upstream()
+    providers: Annotated[dict[str, Provider], AfterValidator(_providers)] = {}
     chat: Chat = Chat()
     cors: Cors = Cors()
     limits: Limits = Limits()
+
+    @model_validator(mode="after")
+    def _fallback_exists(self) -> Settings:
+        for entry in self.upstream.fallback:
+            if entry.partition("/")[0] not in self.providers:
+                raise ValueError(f"upstream.fallback to name providers, not {entry[:80]!r}")
+        return self

@@ -14,6 +14,7 @@ from gateway.core.frames import Frame
 from gateway.core.redact import Redaction
 from gateway.core.repair import Repair
 from gateway.core.response import complete_response
+from gateway.dialects import Inlet
 from gateway.engine.channel import Channel, NativeChannel, TranslatedChannel, early_failure, truncated
 from gateway.engine.metrics import Metrics
 from gateway.engine.turn import Sink, Turn
@@ -23,7 +24,7 @@ from gateway.wire.sse import SSEReader
 
 if TYPE_CHECKING:
     from gateway.config import Limits
-    from gateway.engine.engine import Plan
+    from gateway.engine.plan import Plan
 
 Json = dict[str, Any]
 
@@ -85,9 +86,12 @@ class Attempt:
         document = _readable(body)
         turn.facts["usage"] = document.get("usage")
         if plan.exchange is None or plan.relayed:
-            await sink.document(body, _relayed_headers(answer))
-        else:
-            await self._send_response(plan, sink, complete_response(document), answer)
+            await sink.document(body, {**_relayed_headers(answer), **plan.headers})
+            return
+        if plan.outbound is not None:
+            document = plan.outbound.response(document, seed=turn.request_id, created=int(self._now))
+            turn.facts["usage"] = document.get("usage")
+        await self._send_response(plan, sink, complete_response(document), answer)
 
     async def _send_response(self, plan: Plan, sink: Sink, response: Json, answer: Answer) -> None:
         assert plan.exchange is not None
@@ -100,16 +104,15 @@ class Attempt:
 
     async def _fold(self, turn: Turn, plan: Plan, sink: Sink, answer: Answer) -> None:
         """Read the stream to its terminal event, and answer with the one finished object."""
-        repair = self._repair(turn)
-        reader = SSEReader(self._limits.event_bytes)
-        redaction = Redaction(self._upstream.secrets())
+        repair = self._repair(turn, plan)
+        source = self._source(turn, plan)
         chunks = await self._event_chunks(answer)
         async for chunk in chunks:
-            self._fold_frames(repair, redaction.frames(reader.feed(chunk)))
+            self._fold_frames(repair, source.feed(chunk))
             if repair.terminal is not None:
                 break
         else:
-            self._fold_frames(repair, redaction.frames(reader.finish()))
+            self._fold_frames(repair, source.finish())
         if repair.terminal is None:
             raise truncated()
         response = complete_response(repair.fold.response())
@@ -123,14 +126,20 @@ class Attempt:
                 raise error
         repair.feed(frames)
 
-    def _repair(self, turn: Turn) -> Repair:
+    def _repair(self, turn: Turn, plan: Plan) -> Repair:
         return Repair(
             seed=turn.request_id,
             created=int(self._now),
             model=str(turn.facts.get("model") or ""),
-            trusted=self._upstream.trusted,
+            trusted=self._upstream.trusted or plan.outbound is not None,  # what we translated ourselves is in order
             open_item_bytes=self._limits.open_item_bytes,
         )
+
+    def _source(self, turn: Turn, plan: Plan) -> _Source:
+        inlet = None
+        if plan.outbound is not None:
+            inlet = plan.outbound.inlet(seed=turn.request_id, created=int(self._now))
+        return _Source(SSEReader(self._limits.event_bytes), Redaction(self._upstream.secrets()), inlet)
 
     # SSE from upstream, SSE to the client -----------------------------------------------------------------------------
 
@@ -142,7 +151,7 @@ class Attempt:
             async with self._opened(turn, call) as answer:
                 sink.stream({**_relayed_headers(answer), **plan.headers}, channel)
                 chunks = await self._event_chunks(answer)
-                await self._pump(channel, chunks, sink)
+                await self._pump(channel, self._source(turn, plan), chunks, sink)
                 await sink.finish()
                 if channel.ended:
                     await _drain(chunks)
@@ -161,16 +170,14 @@ class Attempt:
             return NativeChannel(plan.relay, self._now)
         assert plan.exchange is not None
         encoder = plan.exchange.stream_encoder(int(self._now))
-        return TranslatedChannel(self._repair(turn), encoder, self._now)
+        return TranslatedChannel(self._repair(turn, plan), encoder, self._now)
 
-    async def _pump(self, channel: Channel, chunks: AsyncIterator[bytes], sink: Sink) -> None:
+    async def _pump(self, channel: Channel, source: _Source, chunks: AsyncIterator[bytes], sink: Sink) -> None:
         """Frames to the client, one write a read; the first ones wait until there is output to show."""
-        reader = SSEReader(self._limits.event_bytes)
-        redaction = Redaction(self._upstream.secrets())
         held: list[Frame] = []
         opened = False
         async for chunk in chunks:
-            frames = redaction.frames(reader.feed(chunk))
+            frames = source.feed(chunk)
             if not opened:
                 held += frames
                 opened = _opens(frames, channel, sink) or len(held) > HELD_FRAMES
@@ -182,7 +189,7 @@ class Attempt:
                 await sink.write(data)
             if channel.finished:
                 return
-        rest = redaction.frames(reader.finish())
+        rest = source.finish()
         if not opened:
             if not _opens(rest, channel, sink):
                 raise truncated()
@@ -203,6 +210,25 @@ class Attempt:
         if isinstance(document.get("error"), dict):
             raise failure(document["error"], now=self._now)
         raise UpstreamError("The upstream answered a stream request with a document.")
+
+
+class _Source:
+    """Bytes of an upstream in, frames out: read, without secrets, and in the inner language where they were not."""
+
+    __slots__ = ("_inlet", "_reader", "_redaction")
+
+    def __init__(self, reader: SSEReader, redaction: Redaction, inlet: Inlet | None) -> None:
+        self._reader = reader
+        self._redaction = redaction
+        self._inlet = inlet
+
+    def feed(self, chunk: bytes) -> Sequence[Frame]:
+        frames = self._redaction.frames(self._reader.feed(chunk))
+        return frames if self._inlet is None else self._inlet.feed(frames)
+
+    def finish(self) -> Sequence[Frame]:
+        frames = self._redaction.frames(self._reader.finish())
+        return frames if self._inlet is None else [*self._inlet.feed(frames), *self._inlet.finish()]
 
 
 def _opens(frames: Sequence[Frame], channel: Channel, sink: Sink) -> bool:

@@ -64,3 +64,9 @@ class Turn:
     hints: Hints
     facts: Json = field(default_factory=dict)
     started: float = field(default_factory=time.perf_counter)
+
+    @property
+    def model(self) -> str | None:
+        """The model's name as the client says it; None when it says none that could be one."""
+        name = self.document.get("model")
+        return name if isinstance(name, str) else None

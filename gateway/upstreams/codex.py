@@ -63,7 +63,6 @@ class Tokens(Protocol):
 class CodexUpstream:
     """The adapter of `codex_oauth`. Its server needs every body reshaped, so nothing is native to it."""
 
-    name = "codex"
     native: frozenset[str] = frozenset()
     streams_only = True
     trusted = True
@@ -77,9 +76,11 @@ class CodexUpstream:
         clock: Callable[[], float],
         now: Callable[[], float],
         random: Callable[[], float],
+        name: str = "codex",
     ) -> None:
         """`clock` counts seconds and never goes back, `now` is Unix time, `random` a number in [0, 1)."""
         upstream, limits = settings.upstream, settings.limits
+        self.name = name
         self._tokens = tokens
         self._token_hosts = settings.oauth.token_hosts
         self._line = Line(transport, Patience.of(settings))

@@ -29,7 +29,6 @@ _VERSION_SEGMENT = re.compile(r"v\d+[a-z0-9]*")
 class OpenAIUpstream:
     """The adapter of `openai_api`: its own key or none at all; the ChatGPT token never comes here."""
 
-    name = "openai"
     streams_only = False
 
     def __init__(
@@ -40,15 +39,18 @@ class OpenAIUpstream:
         clock: Callable[[], float],
         now: Callable[[], float],
         random: Callable[[], float],
+        name: str = "openai",
     ) -> None:
         """`clock` counts seconds and never goes back, `now` is Unix time, `random` a number in [0, 1)."""
         upstream, limits = settings.upstream, settings.limits
+        self.name = name
         self.native = frozenset[str](upstream.dialects)
         self._transport = transport
         self._line = Line(transport, Patience.of(settings))
         self._routes = {
             "responses": join(upstream.base_url, upstream.responses_path),
             "chat": join(upstream.base_url, upstream.chat_completions_path),
+            "completions": join(upstream.base_url, upstream.completions_path),
         }
         self._models_url = join(upstream.base_url, upstream.models_path)
         self.trusted = self._models_url.scheme == "https" and self._models_url.host == "api.openai.com"

@@ -19,7 +19,7 @@ EXAMPLE = ROOT / "config.example.yaml"
 
 
 def dotted(values: dict[str, Any], above: str = "") -> Iterator[str]:
-    maps = {"upstream.aliases"}
+    maps = {"upstream.aliases", "providers"}
     for key, value in values.items():
         if isinstance(value, dict) and above + key not in maps:
             yield from dotted(value, f"{above}{key}.")
@@ -36,7 +36,7 @@ def test_the_example_names_every_setting_with_its_default() -> None:
 @pytest.mark.proves("CLI-example-config")
 def test_every_setting_of_the_example_has_a_comment_above_it() -> None:
     lines = EXAMPLE.read_text().splitlines()
-    settings = [number for number, line in enumerate(lines) if re.match(r"\s+[a-z_]+: \S", line)]
+    settings = [number for number, line in enumerate(lines) if re.match(r"(?:\s+[a-z_]+|providers): \S", line)]
     assert len(settings) == len(list(leaves(Settings)))
     assert [lines[number] for number in settings if not lines[number - 1].lstrip().startswith("#")] == []
 

@@ -134,7 +134,7 @@ upstream:
             "line 11: upstream.timeout_seconds: expected a number, found 'abc'",
             "line 12: upstream.base_url: expected an absolute http or https URL without query and fragment, "
             "found 'https://***@host/?***'",
-            "line 13: upstream.dialects[1]: expected one of 'chat' or 'responses', found 'foo'",
+            "line 13: upstream.dialects[1]: expected one of 'chat', 'responses' or 'completions', found 'foo'",
             "GATEWAY_CHAT__REASONNG: chat.reasonng: unknown key; did you mean chat.reasoning?",
             "GATEWAY_LIMITS__RETRIES: limits.retries: expected at least 0, found '-1'",
             "GATEWAY_UPSTREAM__ALIASES: upstream.aliases: expected a map, found '{bad'",
