@@ -13,6 +13,7 @@ GatewayError                     500 internal_error         the gateway itself
 ├── RequestTimeout               408 request_timeout        the client stopped sending its body
 ├── RequestTooLarge              413 request_too_large
 ├── UnsupportedEncoding          415 unsupported_encoding
+├── HeadTooLarge                 431 request_header_fields_too_large
 ├── OAuthUnavailable             503 oauth_unavailable      the ChatGPT login cannot be used
 ├── Stopping                     503 shutting_down          the gateway ends; another may take over
 └── UpstreamFault                                           the upstream, or the way to it
@@ -138,6 +139,12 @@ class UnsupportedEncoding(GatewayError):
     """A Content-Encoding the gateway does not read."""
 
     status, code, source = 415, "unsupported_encoding", "client"
+
+
+class HeadTooLarge(GatewayError):
+    """The request line and the headers are longer than any program needs."""
+
+    status, code, source = 431, "request_header_fields_too_large", "client"
 
 
 class OAuthUnavailable(GatewayError):

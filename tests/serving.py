@@ -9,6 +9,8 @@ from typing import Any
 
 import uvicorn
 
+from gateway.cli.protocol import Protocol
+
 
 class _Server(uvicorn.Server):
     """uvicorn without its signal handlers, its ticking loop and its pause at shutdown, which a test would wait for."""
@@ -52,12 +54,14 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def serving(app: Any, *, host: str = "127.0.0.1") -> AsyncIterator[str]:
+async def serving(app: Any, *, host: str = "127.0.0.1", http: Any = Protocol) -> AsyncIterator[str]:
     """`async with serving(app) as base_url:` serves an ASGI app on a free port, with its lifespan.
 
-    Several may run in one loop. Leaving the block drops open connections, so a request that never ends does not hang.
+    `http`: the protocol class, the gateway's own unless something else is served. Several may run in one loop. Leaving the block drops open connections, so a request that never ends does not hang.
     """
-    config = uvicorn.Config(app, host=host, port=0, log_config=None, access_log=False, ws="none", lifespan="auto")
+    config = uvicorn.Config(
+        app, host=host, port=0, http=http, log_config=None, access_log=False, ws="none", lifespan="auto"
+    )
     server = _Server(config)
     base_url = await server.open()
     try:

@@ -16,6 +16,7 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from gateway.cli.listening import BACKLOG
+from gateway.cli.protocol import Protocol
 from gateway.config import Settings, load_workdir
 from gateway.config.loading import CONFIG_VARIABLE, HOME_VARIABLE
 
@@ -109,7 +110,7 @@ def _uvicorn_config(settings: Settings, app: Any, **more: Any) -> uvicorn.Config
     return uvicorn.Config(
         app,
         loop="uvloop",
-        http="httptools",
+        http=Protocol,
         ws="none",
         lifespan="on",
         log_config=None,

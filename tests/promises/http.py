@@ -98,5 +98,9 @@ HTTP: dict[str, Promise] = {
         "design §6", "Secrets are redacted in every log line by name and by shape, tracebacks included."
     ),
     "HTTP-log-alone": Promise("design §4", "Logging imports nothing else of the gateway."),
+    "HTTP-not-http": Promise(
+        "design §5.3", "What is not HTTP is refused in the envelope with a request id, and never inside another answer."
+    ),
+    "HTTP-head": Promise("design §6", "A request's headers are bounded in bytes and in time."),
     "CASE-150": Promise("translation §9", "An unknown URL is a JSON envelope with code unknown_url."),
 }

@@ -1,0 +1,103 @@
+"""uvicorn's HTTP protocol with an answer of ours where no application is asked: what is not HTTP, or never ends."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from typing import Any
+
+import structlog
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from gateway.errors import GatewayError, HeadTooLarge, InvalidRequest, RequestTimeout
+from gateway.surfaces.errors import render_error
+
+HEAD_BYTES = 128 * 1024
+"""The parser sets no bound to a request line and headers. Reads are of up to 256 KiB, so this is not an exact one."""
+
+LINGER_SECONDS = 1.0
+
+HEAD_SECONDS = 30.0
+"""From the first byte of a request, or from the connection, to the end of its headers."""
+
+
+class Protocol(HttpToolsProtocol):
+    """One connection. The answers made here are in the envelope, carry a request id and close the connection."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._head_bytes = 0
+        self._in_head = False
+        self._impatience: asyncio.TimerHandle | None = None
+        self._refused = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._wait_for_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._head_came()
+        super().connection_lost(exc)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._in_head, self._head_bytes = True, 0
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        super().on_headers_complete()
+
+    def data_received(self, data: bytes) -> None:
+        if self._refused:
+            return
+        super().data_received(data)
+        if not self._in_head:
+            if self._impatience is not None:
+                self._head_came()
+            return
+        self._head_bytes += len(data)
+        if self._head_bytes > HEAD_BYTES:
+            self._refuse(HeadTooLarge(f"The request line and headers are longer than {HEAD_BYTES} bytes."))
+        elif self._impatience is None:
+            self._wait_for_head()
+
+    def send_400_response(self, msg: str) -> None:
+        """Called by uvicorn for bytes that its parser cannot read."""
+        self._refuse(InvalidRequest("The request is not valid HTTP.", detail=msg))
+
+    def _wait_for_head(self) -> None:
+        self._impatience = self.loop.call_later(HEAD_SECONDS, self._give_up)
+
+    def _head_came(self) -> None:
+        if self._impatience is not None:
+            self._impatience.cancel()
+            self._impatience = None
+
+    def _give_up(self) -> None:
+        self._impatience = None
+        self._refuse(RequestTimeout(f"The request's headers did not come within {HEAD_SECONDS:g} seconds."))
+
+    def _refuse(self, error: GatewayError) -> None:
+        """Answer and hang up; without an answer when another one is on its way, for it would land in its midst."""
+        self._head_came()
+        if self.transport.is_closing():
+            return
+        idle = self.cycle is None or self.cycle.response_complete
+        if idle or not (self._in_head or self.cycle.response_started):
+            request_id = secrets.token_hex(16)
+            status, headers, body = render_error(error)
+            headers += [(b"x-request-id", request_id.encode()), (b"connection", b"close")]
+            head = b"".join(name + b": " + value + b"\r\n" for name, value in headers)
+            self.transport.write(STATUS_LINE[status] + head + b"\r\n" + body)
+            self._linger()
+            structlog.get_logger("gateway").info(
+                "request refused", status=status, error=error.code, request_id=request_id, detail=error.detail or None
+            )
+        else:
+            self.transport.close()
+
+    def _linger(self) -> None:
+        """Hang up once the client has, or soon: closing with bytes unread would take the answer back (RST)."""
+        self._refused = True
+        self.transport.write_eof()
+        self.loop.call_later(LINGER_SECONDS, self.transport.close)
