@@ -1,0 +1,36 @@
+"""The session store: responses, conversations, usage, streams to resume. SQLAlchemy Core on SQLite or PostgreSQL.
+
+    async with Store(settings.store, workdir) as store:
+        store.responses       save · begin · start · finish · response · history · input_items · cancel · delete
+        store.conversations   create · get · page · update · delete · add · items · item_page · item · remove · lock
+        store.completions     lists of stored chat completions, and their messages
+        store.frames          the frames of running responses: append · read · follow
+        store.recovery        what dead processes left: end_interrupted · claim_queued · keep
+        store.idempotency     claim · release
+        store.signals         send · listen, across processes
+        store.ledger          put: never waits, never raises
+        store.sweep · store.stats · store.export
+
+Rules: an owner sees only his own rows, and a guessed id answers like an unknown one (None, False). It knows Responses
+items and response objects as JSON, and no dialect, no HTTP and no settings beyond its own section. Engine and surfaces
+import it; it imports core and errors. `rows` has the values, `schema` the tables.
+
+Importing this package is cheap. `Store` brings SQLAlchemy, 20 MiB and a third of a second, when it is first named.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gateway.store.store import Store
+
+__all__ = ["Store"]
+
+
+def __getattr__(name: str) -> object:
+    if name == "Store":
+        from gateway.store.store import Store  # noqa: PLC0415 - the point of this function
+
+        return Store
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,132 @@
+"""The ledger: a row for each upstream call. Putting one never waits; one writer per process brings them to disk."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import fields
+from datetime import UTC, datetime
+from functools import partial
+from itertools import islice
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.errors import StoreUnavailable
+from gateway.store.rows import LedgerRow
+from gateway.store.schema import ledger
+from gateway.store.shared import Shared
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
+
+FLUSH_SECONDS = 0.1
+FAILED_SECONDS = 2.0
+"""A store that refused rows is left alone so long; the rows wait in the queue."""
+
+AT_ONCE = 1_000
+"""Rows of one transaction."""
+
+_NAMES = tuple(field.name for field in fields(LedgerRow))
+_VALUES = attrgetter(*_NAMES)
+_INSERT = insert(ledger)
+
+
+class Ledger:
+    """The writer of this process."""
+
+    def __init__(self, shared: Shared, log: FilteringBoundLogger) -> None:
+        self._shared = shared
+        self._log = log
+        self._waiting: deque[tuple[int, LedgerRow]] = deque()
+        self._hurry = asyncio.Event()
+        self._writing = asyncio.Lock()
+        self._task: asyncio.Task[None] | None = None
+        self._failing = False
+        self._full = False
+        self._closing = False
+        self.lost = 0
+        """Rows that the store did not take and the queue could not hold."""
+
+    def put(self, row: LedgerRow) -> None:
+        """Keep a row, soon. Never waits and never raises; call it in the event loop."""
+        settings = self._shared.settings
+        if not settings.enabled:
+            return
+        if len(self._waiting) >= settings.ledger_queue:
+            self._lose(1, "the queue of usage rows is full (store.ledger_queue); further ones are lost")
+            return
+        self._waiting.append((self._shared.now(), row))
+        if len(self._waiting) >= settings.ledger_batch and not self._failing:
+            self._hurry.set()
+        if self._task is None or self._task.done():
+            self._task = asyncio.get_running_loop().create_task(self._write())
+
+    async def flush(self) -> None:
+        """Write what waits now; what the store cannot take waits on."""
+        while self._waiting and await self._commit():
+            pass
+
+    async def aclose(self) -> None:
+        """Write what waits. What the store cannot take now is lost."""
+        self._closing = True
+        self._hurry.set()
+        await self.flush()
+        if self._task is not None:
+            await self._task
+        if self._waiting:
+            self._lose(len(self._waiting), "usage rows were lost, because the store cannot be used")
+
+    async def _write(self) -> None:
+        """Write until nothing waits; then end, so that an idle gateway does nothing."""
+        while self._waiting:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._hurry.wait(), FAILED_SECONDS if self._failing else FLUSH_SECONDS)
+            self._hurry.clear()
+            await self.flush()
+            if self._failing and self._closing:
+                return
+
+    async def _commit(self) -> bool:
+        """Write the oldest rows; False when the store cannot take them now."""
+        async with self._writing:
+            return await self._commit_alone(list(islice(self._waiting, AT_ONCE)))
+
+    async def _commit_alone(self, batch: Sequence[tuple[int, LedgerRow]]) -> bool:
+        try:
+            if batch:
+                await self._shared.database.write(partial(_insert, batch))
+        except StoreUnavailable as error:
+            if not self._failing:
+                self._log.error("usage rows wait for the store", reason=error.message, detail=error.detail)
+            self._failing = True
+            return False
+        except Exception as error:
+            # A row that no database takes must not hold up all others.
+            self._lose(len(batch), f"usage rows were refused: {type(error).__name__}: {error}")
+        else:
+            self._failing = self._full = False
+        for _ in batch:
+            self._waiting.popleft()
+        return True
+
+    def _lose(self, count: int, reason: str) -> None:
+        self.lost += count
+        if not self._full:
+            self._log.error(reason)
+        self._full = True
+
+
+async def _insert(batch: Sequence[tuple[int, LedgerRow]], connection: AsyncConnection) -> None:
+    await connection.execute(_INSERT, [_values(created, row) for created, row in batch])
+
+
+def _values(created: int, row: LedgerRow) -> dict[str, Any]:
+    values: dict[str, Any] = dict(zip(_NAMES, _VALUES(row), strict=True))
+    values["created"] = created
+    values["day"] = datetime.fromtimestamp(created // 1000, UTC).strftime("%Y-%m-%d")
+    return values

@@ -1,0 +1,115 @@
+"""The ledger, on both databases."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+from structlog.testing import capture_logs
+
+from gateway.config import Store as Settings
+from gateway.store import Store
+from gateway.store.rows import LedgerRow
+from gateway.store.schema import ledger
+from tests.store.home import Home
+from tests.store.test_responses import statements
+
+ROW = LedgerRow(
+    turn_id="t",
+    owner="o",
+    surface="chat",
+    upstream="codex",
+    model="m",
+    input_tokens=5,
+    output_tokens=7,
+    usage_source="upstream",
+    cost=1_250_000,
+    request_id="r",
+)
+
+
+async def count(store: Store) -> int:
+    return int((await store.database.rows(select(func.count()).select_from(ledger)))[0][0])
+
+
+@pytest.mark.proves("STORE-ledger")
+async def test_a_row_that_was_put_is_written_with_its_day(store: Store) -> None:
+    store.ledger.put(ROW)
+    await store.ledger.flush()
+    row = (await store.database.rows(select(ledger)))[0]
+    assert (row.input_tokens, row.cost, row.cached_tokens, row.usage_source) == (5, 1_250_000, None, "upstream")
+    assert (row.day, row.created) == ("2027-01-15", 1_800_000_000_000)
+
+
+@pytest.mark.proves("STORE-ledger")
+async def test_putting_does_not_touch_the_database_and_writing_takes_many_rows_at_once(store: Store) -> None:
+    async def put_and_flush() -> None:
+        for _ in range(500):
+            store.ledger.put(ROW)  # no await: nothing can have been written in between
+        await store.ledger.flush()
+
+    sent = await statements(store, put_and_flush())
+    assert len([statement for statement in sent if "INSERT INTO ledger" in statement]) <= 2
+    assert await count(store) == 500
+
+
+@pytest.mark.proves("STORE-ledger")
+async def test_what_waits_is_written_when_the_store_closes(home: Home, store: Store) -> None:
+    async with home.store() as closing:
+        closing.ledger.put(ROW)
+    assert await count(store) == 1
+
+
+@pytest.mark.proves("STORE-ledger")
+async def test_rows_are_written_by_themselves(store: Store) -> None:
+    store.ledger.put(ROW)
+    async with asyncio.timeout(20):
+        assert store.ledger._task is not None
+        await store.ledger._task  # it ends when nothing waits
+    assert await count(store) == 1
+
+
+@pytest.mark.proves("STORE-ledger")
+async def test_a_full_queue_loses_rows_counts_them_and_says_so_once(home: Home) -> None:
+    with capture_logs() as lines:
+        async with home.store(ledger_queue=3) as store:
+            for _ in range(10):
+                store.ledger.put(ROW)
+            await store.ledger.flush()
+            assert (await count(store), store.ledger.lost) == (3, 7)
+    assert len([line for line in lines if "ledger_queue" in line["event"]]) == 1
+
+
+@pytest.mark.proves("STORE-ledger")
+async def test_a_row_that_no_database_takes_does_not_hold_up_others(store: Store) -> None:
+    with capture_logs() as lines:
+        store.ledger.put(replace(ROW, cost=2**80))
+        await store.ledger.flush()
+        store.ledger.put(ROW)
+        await store.ledger.flush()
+    assert (await count(store), store.ledger.lost) == (1, 1)
+    assert [line["log_level"] for line in lines] == ["error"]
+
+
+@pytest.mark.proves("STORE-ledger", "STORE-unavailable")
+async def test_rows_wait_for_a_store_that_cannot_be_used(tmp_path: Path) -> None:
+    store = Store(Settings.model_validate({"url": f"sqlite:///{tmp_path}/missing/x.db"}), tmp_path)
+    with capture_logs() as lines:
+        store.ledger.put(ROW)
+        store.ledger.put(ROW)
+        await store.aclose()
+    assert [line["event"][:10] for line in lines] == ["usage rows", "usage rows"]
+    assert store.ledger.lost == 2
+
+
+@pytest.mark.proves("STORE-off")
+async def test_a_store_that_is_switched_off_takes_rows_and_keeps_none(tmp_path: Path) -> None:
+    store = Store(Settings(enabled=False), tmp_path)
+    with capture_logs() as lines:
+        store.ledger.put(ROW)
+        await store.aclose()
+    assert lines == []
+    assert not store.database.place.file or not store.database.place.file.exists()
