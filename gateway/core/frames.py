@@ -72,6 +72,11 @@ class Frame:
         return self._type
 
     @property
+    def event(self) -> str:
+        """The event name; "" when there was none."""
+        return self._event
+
+    @property
     def typed(self) -> bool:
         """Whether the data itself says its type, and the event name, if any, agrees: clients read either."""
         if self._type is None:
@@ -85,7 +90,7 @@ class Frame:
         Raises ValueError when the payload is not a JSON object.
         """
         if self._data is None:
-            value = json.loads(self.payload)
+            value = json.loads_served(self.payload)
             if not isinstance(value, dict):
                 raise ValueError("an event must be a JSON object")
             self._data = value

@@ -24,6 +24,7 @@ PREFIXES = {
     "code_interpreter_call": "ci",
     "computer_call": "cu",
     "mcp_call": "mcp",
+    "tool_search_call": "tsc",
 }
 """The prefix of an id of ours, by item type."""
 
@@ -35,10 +36,15 @@ _STRICT = frozenset(
 _LEGAL = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
+def digest(text: str) -> str:
+    """64 hexadecimal digits, also for text with lone surrogates."""
+    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
 def derive(prefix: str, *parts: object) -> str:
     """An id of at most 64 characters that depends on nothing but its arguments: `msg_` and 40 hex digits."""
     seed = "\x1f".join(str(part) for part in parts)
-    return f"{prefix}_{sha256(seed.encode('utf-8', 'surrogatepass')).hexdigest()[:40]}"[:LONGEST]
+    return f"{prefix}_{digest(seed)[:40]}"[:LONGEST]
 
 
 def item_prefix(kind: str) -> str:

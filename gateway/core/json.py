@@ -30,20 +30,36 @@ def loads(text: bytes) -> Any:
         raise ValueError("nested too deeply") from error
 
 
-def loads_whole(text: bytes) -> Any:
-    """Parse strict JSON of a client; half of a surrogate pair becomes U+FFFD.
+def loads_served(text: bytes) -> Any:
+    """Parse what a server sent: a byte order mark is ignored, and bytes that are not UTF-8 become U+FFFD.
 
-    Programs that cut texts by UTF-16 units send halves, and no server accepts one. In place of an error, because the
-    half stays in the history and would end the conversation for good.
+    One bad byte is no reason to lose an answer. Raises ValueError for what is no JSON even so.
+    """
+    try:
+        return loads(text)
+    except ValueError:
+        mended = text.decode("utf-8-sig", "replace").encode()
+        if mended == text:
+            raise
+        return loads(mended)
+
+
+def loads_whole(text: bytes) -> tuple[Any, bytes]:
+    """Parse strict JSON of a client; half of a surrogate pair becomes U+FFFD. The value, and the text that says it.
+
+    The text is the same object when no half was in it. Programs that cut texts by UTF-16 units send halves, and no
+    server accepts one. In place of an error, because the half stays in the history and would end the conversation for
+    good.
 
     Raises ValueError, as `loads` does.
     """
     try:
-        return orjson.loads(text)
+        return orjson.loads(text), text
     except orjson.JSONDecodeError as error:
         if not _is_about_halves(error):
             raise
-    return orjson.loads(_ESCAPES.sub(_whole, text))
+    text = _ESCAPES.sub(_whole, text)
+    return orjson.loads(text), text
 
 
 def dumps(value: Any) -> bytes:

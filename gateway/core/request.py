@@ -20,6 +20,8 @@ class Request:
     body: Json
     stream: bool
     dropped: list[str] = field(default_factory=list)
+    compact: bool = False
+    """Not a turn: the history in `input` is to be made short."""
 
     @property
     def model(self) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.core import usage
+from gateway.core.ids import digest
 from gateway.core.items import changed
 
 Json = dict[str, Any]
@@ -71,7 +72,7 @@ ECHOED = ("tools", "tool_choice", "parallel_tool_calls", "text", "reasoning")
 """Request fields that are repeated when the upstream did not."""
 
 REQUIRED = ("id", "object", "created_at", "model", "output", "parallel_tool_calls", "tool_choice", "tools")
-"""What the types of the SDKs require; an upstream's own object with all of them is passed on as it is."""
+"""What the types of the SDKs require."""
 
 
 def request_echo(body: Json) -> Json:
@@ -103,9 +104,29 @@ def complete_response(response: Json, request_echo: Mapping[str, Any] | None = N
     return changed(whole, _complete_parts(whole))
 
 
+def completion_id(prefix: str, response: Json, model: str) -> str:
+    """An id like `chatcmpl-…` with the rest of the response's own, so that logs of both sides can be joined.
+
+    `model`: as the client named it; it helps to make an id where the upstream gave none.
+    """
+    known = response.get("id")
+    if isinstance(known, str) and known:
+        return prefix + known.removeprefix("resp_").removeprefix(prefix)
+    return prefix + digest(f"{response.get('created_at')}/{model}")[:32]
+
+
+def created_at(response: Json, otherwise: int) -> int:
+    """Whole Unix seconds; some servers tell fractions."""
+    created = response.get("created_at")
+    return int(created) if isinstance(created, int | float) else otherwise
+
+
 def _complete_parts(response: Json) -> Json:
     """The nested objects, whole."""
     parts: Json = {"usage": usage.complete(response["usage"])}
+    for name in ("created_at", "completed_at"):
+        if isinstance(response[name], float):
+            parts[name] = int(response[name])  # some servers count parts of a second, which OpenAI's own does not
     for name in ("text", "reasoning"):
         if isinstance(response[name], dict):
             parts[name] = {**_DEFAULTS[name], **response[name]}

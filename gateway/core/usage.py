@@ -56,6 +56,33 @@ def add(left: Json | None, right: Json | None) -> Json | None:
     return {**{name: one[name] + two[name] for name in names}, **details}
 
 
+def chat_usage(usage: object) -> Json | None:
+    """The same in the words of chat and legacy completions; None when there is none to tell.
+
+    Reasoning tokens are part of the completion tokens already.
+    """
+    known = complete(usage)
+    if known is None:
+        return None
+    read, written = known["input_tokens_details"], known["output_tokens_details"]
+    return {
+        "prompt_tokens": known["input_tokens"],
+        "completion_tokens": known["output_tokens"],
+        "total_tokens": known["total_tokens"],
+        "prompt_tokens_details": {
+            "cached_tokens": read["cached_tokens"],
+            "cache_write_tokens": read["cache_write_tokens"],
+            "audio_tokens": 0,
+        },
+        "completion_tokens_details": {
+            "reasoning_tokens": written["reasoning_tokens"],
+            "audio_tokens": 0,
+            "accepted_prediction_tokens": 0,
+            "rejected_prediction_tokens": 0,
+        },
+    }
+
+
 def _complete_details(details: object, fields: tuple[str, ...]) -> Json:
     known = details if isinstance(details, dict) else {}
     return {**known, **{name: _count(known.get(name)) for name in fields}}

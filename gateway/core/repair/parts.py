@@ -57,7 +57,7 @@ class PartRepair(ItemRepair):
             parts.append(Part(channel or TEXT))
         parts.append(Part(channel, part))
         if channel is not None:
-            part = complete_part(changed(part, {channel.field: ""}))
+            part = complete_part(changed(part, {"type": channel.part, channel.field: ""}))
         where = {"item_id": track.id, "output_index": track.index, name: place}
         self._pass_on(frame, where, {"part": part})
 
@@ -105,6 +105,7 @@ class PartRepair(ItemRepair):
             where = {"item_id": track.id, "output_index": track.index, "content_index": place}
             self._pass_on(frame, where)
             return
+        whole = changed(whole, {"type": channel.part})
         if not whole.get(channel.field) and (streamed := self.fold.text(track.index, channel, place)):
             whole = {**whole, channel.field: streamed}
         for data in rest_of_part(track, channel, place, whole):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.core.events import FIELDS, PARTS, Channel, Event, Kind
+from gateway.core.events import FIELDS, PARTS, SUMMARY, Channel, Event, Kind
 from gateway.core.frames import Frame
 from gateway.core.items import kind_of
 
@@ -99,4 +99,8 @@ class Track:
 def part_channel(data: Json) -> Channel | None:
     """Where the text of the part in a part event goes; None for a part type we do not know."""
     part = data.get("part")
-    return PARTS.get(str(part.get("type"))) if isinstance(part, dict) else None
+    if not isinstance(part, dict):
+        return None
+    if str(data.get("type")).startswith(SUMMARY.part_event):
+        return SUMMARY  # whatever the part calls itself: summaries have no other
+    return PARTS.get(str(part.get("type")))

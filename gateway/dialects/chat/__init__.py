@@ -11,11 +11,11 @@ from typing import Any
 from gateway.core.request import Request
 from gateway.dialects import Choices, Relayed
 from gateway.dialects.chat.params import Params
-from gateway.dialects.chat.relay import ChatRelay, prepare
 from gateway.dialects.chat.request import decode
 from gateway.dialects.chat.response import encode_response
 from gateway.dialects.chat.stream import ChunkEncoder
 from gateway.dialects.chat.wishes import Wishes
+from gateway.dialects.relay import ChunkRelay, answers, prepare
 
 __all__ = ["DIALECT", "ChatDialect", "ChatExchange"]
 
@@ -63,7 +63,8 @@ class ChatDialect:
             return None
         options = document.get("stream_options")
         include_usage = isinstance(options, dict) and options.get("include_usage") is True
-        return Relayed(prepare(document, model=model), relay=ChatRelay(include_usage=include_usage))
+        relay = ChunkRelay(include_usage=include_usage, choices=answers(document))
+        return Relayed(prepare(document, model=model), relay=relay)
 
     def decode(self, document: Json, choices: Choices) -> ChatExchange:
         """Translate a parsed body (translation §1).

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gateway.core import json
-from gateway.dialects.chat.stop import Halves
+from gateway.core.stop import Halves
 from gateway.dialects.chat.wishes import Wishes
 
 Json = dict[str, Any]

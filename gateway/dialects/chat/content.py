@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gateway.core import json
-from gateway.dialects.chat.fields import malformed, missing, need_object, need_text, read_text
+from gateway.core.fields import malformed, missing, need_object, need_text, read_text
 from gateway.errors import InvalidRequest
 
 Json = dict[str, Any]
@@ -146,9 +146,10 @@ def _detail(holder: Json, path: str) -> str:
 def _input_image(part: Json, path: str) -> Json:
     if isinstance(part.get("image_url"), dict):
         return _image_url(part, path)
-    if not part.get("image_url") and not part.get("file_id"):
+    read = {key: read_text(part, key, f"{path}.{key}") for key in ("image_url", "file_id")}
+    kept = {key: text for key, text in read.items() if text}
+    if not kept:
         raise missing(f"{path}.image_url", "a URL or a data URL")
-    kept = {key: part[key] for key in ("image_url", "file_id") if part.get(key)}
     return {"type": "input_image", **kept, "detail": _detail(part, path)}
 
 
@@ -185,8 +186,12 @@ def _guess_type(filename: str, data: str) -> str:
     return "application/pdf" if data.startswith(_PDF_IN_BASE64) else _UNKNOWN_MIME
 
 
+_FILE_FIELDS = ("file_id", "file_data", "file_url", "filename", "detail")
+
+
 def _input_file(part: Json, path: str) -> Json:
-    kept = {key: part[key] for key in ("file_id", "file_data", "file_url", "filename", "detail") if part.get(key)}
+    read = {key: read_text(part, key, f"{path}.{key}") for key in _FILE_FIELDS}
+    kept = {key: text for key, text in read.items() if text}
     if not kept.keys() & {"file_id", "file_data", "file_url"}:
         raise missing(f"{path}.file_id", "file_id, file_data or file_url")
     return {"type": "input_file", **kept}

@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.core import json
-from gateway.core.ids import wire_call_id
-from gateway.dialects.chat.content import read_input, read_output, read_result
-from gateway.dialects.chat.fields import (
+from gateway.core.fields import (
     found,
     malformed,
     missing,
@@ -23,6 +21,8 @@ from gateway.dialects.chat.fields import (
     read_object,
     read_text,
 )
+from gateway.core.ids import wire_call_id
+from gateway.dialects.chat.content import read_input, read_output, read_result
 from gateway.dialects.chat.tools import Toolbox
 from gateway.errors import InvalidRequest, UnsupportedValue
 
@@ -38,11 +38,13 @@ class Origin:
 
     `path`: `messages[2]` or `messages[2].tool_calls[0]`. `fields`: the item's fields in the client's words.
     `parts`: each content part in the client's words: `content[1]`, `refusal`, or `content` where that was a string.
+    `inner`: the client sent the item itself, so that all of its fields keep their names.
     """
 
     path: str
     fields: dict[str, str]
     parts: tuple[str, ...] = ()
+    inner: bool = False
 
 
 _MESSAGE_FIELDS = {"role": "role", "content": "content"}
@@ -65,7 +67,7 @@ class History:
         self._box = box
         self._open_ended = open_ended
         self._calls: dict[str, str] = {}
-        self._waiting: list[tuple[str, str]] = []
+        self._waiting: dict[str, list[str]] = {}
 
     def add(self, message: Any, path: str) -> None:
         """Append one message's items. Raises InvalidRequest, UnsupportedValue."""
@@ -102,7 +104,7 @@ class History:
         elif item.get("type") in _OUTPUTS.values():
             self._kind_of(need_text(item, "call_id", f"{path}.call_id"), f"{path}.call_id")
         self.items.append(made)
-        self.origins.append(Origin(path, {}))
+        self.origins.append(Origin(path, {}, inner=True))
 
     def _input_message(self, message: Json, path: str) -> None:
         content = message.get("content")
@@ -162,7 +164,7 @@ class History:
         name = need_text(call, "name", f"{path}.name")
         # Legacy calls have no id; their place in the history is one, and it stays the same on every later turn.
         call_id = f"call_legacy_{len(self.items)}"
-        self._waiting.append((name, call_id))
+        self._waiting.setdefault(name, []).append(call_id)
         self._calls[call_id] = "function"
         self.items.append(self._call_item("function", call_id, self._box.names.wire(name), call.get("arguments")))
         self.origins.append(Origin(path, _LEGACY_CALL_FIELDS))
@@ -183,14 +185,12 @@ class History:
 
     def _function_message(self, message: Json, path: str) -> None:
         name = need_text(message, "name", f"{path}.name")
-        for index in range(len(self._waiting) - 1, -1, -1):
-            if self._waiting[index][0] == name:
-                _, call_id = self._waiting.pop(index)
-                output = read_result(message.get("content"), f"{path}.content")
-                self.items.append({"type": "function_call_output", "call_id": call_id, "output": output})
-                self.origins.append(Origin(path, _LEGACY_RESULT_FIELDS))
-                return
-        raise InvalidRequest(f"{path}.name: no call of {name!r} is waiting for a result.", param=f"{path}.name")
+        waiting = self._waiting.get(name)
+        if not waiting:
+            raise InvalidRequest(f"{path}.name: no call of {name!r} is waiting for a result.", param=f"{path}.name")
+        output = read_result(message.get("content"), f"{path}.content")
+        self.items.append({"type": "function_call_output", "call_id": waiting.pop(), "output": output})
+        self.origins.append(Origin(path, _LEGACY_RESULT_FIELDS))
 
 
 def _part_names(content: Any, indexes: list[int]) -> list[str]:
@@ -237,6 +237,17 @@ def read_messages(document: Json, box: Toolbox, instructions: str) -> History:
     return history
 
 
+def _kind_of_item(item: Json, path: str) -> str:
+    """The type of an item in the inner form; one without a type is a message, or a reference if it is just an id."""
+    if item.get("type") is not None:
+        return need_text(item, "type", f"{path}.type")
+    if "role" in item:
+        return "message"
+    if item.get("id") and item.keys() <= {"id", "type"}:
+        return "item_reference"
+    raise missing(f"{path}.role", "a role to be a message, or a type to be another item")
+
+
 def read_inner_input(document: Json, box: Toolbox) -> History:
     """The conversation of a body in Responses form: messages of either form, and inner items.
 
@@ -252,10 +263,11 @@ def read_inner_input(document: Json, box: Toolbox) -> History:
         raise malformed("input", "a string or an array of items", value)
     for index, item in enumerate(value):
         path = f"input[{index}]"
-        if (need_object(item, path).get("type") or "message") == "message":
+        kind = _kind_of_item(need_object(item, path), path)
+        if kind == "message":
             history.add(item, path)
         else:
-            history.add_item(item, path)
+            history.add_item({**item, "type": kind}, path)
     if not history.items and not chained:
         raise InvalidRequest("input is empty: there is nothing to answer.", param="input")
     return history

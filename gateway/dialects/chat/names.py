@@ -7,16 +7,12 @@ upstream's prompt cache holds. The client's own name is put back in every answer
 
 from __future__ import annotations
 
-import hashlib
 import re
+
+from gateway.core.ids import digest
 
 _SOUND = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _SEGMENTS = re.compile(r"__|[^A-Za-z0-9_-]+")
-
-
-def digest(text: str) -> str:
-    """64 hexadecimal digits, also for text with lone surrogates."""
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class Names:

@@ -10,8 +10,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from gateway.dialects import Choices
-from gateway.dialects.chat.fields import (
+from gateway.core.fields import (
     found,
     malformed,
     missing,
@@ -23,18 +22,14 @@ from gateway.dialects.chat.fields import (
     read_object,
     read_text,
 )
-from gateway.dialects.chat.names import digest
+from gateway.core.verdicts import Verdicts, read_limit, read_user, refuse_sampling
 from gateway.errors import InvalidRequest, UnsupportedParameter, UnsupportedValue
 
 Json = dict[str, Any]
 
-MOST_STOPS = 4
-LEAST_OUTPUT_TOKENS = 16
-"""The Responses API accepts no smaller `max_output_tokens`."""
 LIMITS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
 """Names of the output limit, the one that counts first."""
 
-_USER_LENGTH = 64
 _METADATA_PAIRS, _METADATA_KEY, _METADATA_VALUE = 16, 64, 512
 _SCHEMA_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 # Sent as they are, once their type is right.
@@ -51,29 +46,6 @@ _COPIED: dict[str, Callable[[Json, str, str], Any]] = {
 }
 
 
-class Verdicts:
-    """Collects what is left out. The operator may turn leaving out into refusing, or refusing into leaving out."""
-
-    def __init__(self, choices: Choices) -> None:
-        self.dropped: list[str] = []
-        self._mode = choices.unsupported
-
-    def leave_out(self, param: str, reason: str) -> None:
-        """A soft wish that cannot be met. Raises UnsupportedParameter when the operator is strict."""
-        if self._mode == "strict":
-            raise UnsupportedParameter(f"{param} is not supported here: {reason}.", param=param)
-        self.dropped.append(param)
-
-    def refuse(self, error: InvalidRequest) -> None:
-        """A wish that changes the answer too much to be left out silently.
-
-        Raises the error, unless the operator is lenient.
-        """
-        if self._mode != "lenient":
-            raise error
-        self.dropped.append(str(error.param))
-
-
 def read_options(document: Json, verdicts: Verdicts) -> Json:
     """The fields of the inner body that stand at the top level of a chat body. Raises InvalidRequest and its kinds."""
     body: Json = {}
@@ -82,33 +54,21 @@ def read_options(document: Json, verdicts: Verdicts) -> Json:
         if value is not None:
             body[name] = value
     body.setdefault("store", False)  # chat keeps nothing unless asked; the Responses API keeps unless told not to
-    limit = _read_limit(document, verdicts)
+    limit = read_limit(document, LIMITS, verdicts)
     if limit is not None:
         body["max_output_tokens"] = limit
     metadata = _read_metadata(document)
     if metadata is not None:
         body["metadata"] = metadata
-    user = read_text(document, "user", "user")
+    user = read_user(document)
     if user is not None:
-        body["user"] = user if len(user) <= _USER_LENGTH else digest(user)
+        body["user"] = user
     text = _read_text(document)
     if text:
         body["text"] = text
     _read_logprobs(document, body, verdicts)
     _refuse_the_impossible(document, verdicts)
     return body
-
-
-def _read_limit(document: Json, verdicts: Verdicts) -> int | None:
-    limits = {name: read_integer(document, name, name) for name in LIMITS}
-    name = next((name for name, limit in limits.items() if limit is not None), None)
-    if name is None:
-        return None
-    limit = limits[name] or 0
-    if limit <= 0:
-        verdicts.refuse(InvalidRequest(f"{name} must be at least 1, not {limit}.", param=name))
-        return None
-    return max(limit, LEAST_OUTPUT_TOKENS)
 
 
 def _read_metadata(document: Json) -> Json | None:
@@ -187,42 +147,12 @@ def _read_logprobs(document: Json, body: Json, verdicts: Verdicts) -> None:
 
 
 def _refuse_the_impossible(document: Json, verdicts: Verdicts) -> None:
-    count = read_integer(document, "n", "n")
-    if count is not None and count < 1:
-        raise malformed("n", "1", count)
-    if count is not None and count > 1:  # also with a lenient operator: a program that asked for three must not get one
-        raise UnsupportedValue(f"n must be 1, not {count}: one request gives one answer here.", param="n")
-    if read_object(document, "logit_bias", "logit_bias"):
-        error = UnsupportedParameter("logit_bias is not supported here: no upstream has it.", param="logit_bias")
-        verdicts.refuse(error)
+    refuse_sampling(document, verdicts)
     modalities = read_list(document, "modalities", "modalities") or []
     others = [kind for kind in modalities if kind != "text"]
     if others:
         message = f"modalities can only be text here, not {found(others[0])}."
         verdicts.refuse(UnsupportedValue(message, param="modalities"))
-    for name in ("presence_penalty", "frequency_penalty"):
-        if read_number(document, name, name):
-            verdicts.leave_out(name, "the Responses API has no such parameter")
-
-
-def read_stop(document: Json, *, structured: bool, verdicts: Verdicts) -> tuple[str, ...]:
-    """The stop strings that the gateway looks for itself, because no Responses server does (translation §1.8).
-
-    Raises InvalidRequest, UnsupportedParameter.
-    """
-    value = document.get("stop")
-    given = [value] if isinstance(value, str) else read_list(document, "stop", "stop") or []
-    for index, stop in enumerate(given):
-        if not isinstance(stop, str):
-            raise malformed(f"stop[{index}]", "a string", stop)
-    stops = tuple(stop for stop in given if stop)
-    if len(stops) > MOST_STOPS:
-        raise InvalidRequest(f"stop holds at most {MOST_STOPS} strings, not {len(stops)}.", param="stop")
-    if stops and structured:
-        error = UnsupportedParameter("stop cannot be combined with a JSON response_format here.", param="stop")
-        verdicts.refuse(error)
-        return ()
-    return stops
 
 
 def read_reasoning(document: Json, *, inner: bool) -> tuple[Json, bool]:

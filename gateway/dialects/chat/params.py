@@ -52,6 +52,8 @@ class Params:
             return self._tool(int(index), rest)
         if root in ("text", "reasoning"):
             return self._nested(root, rest)
+        if root == "tool_choice":
+            return self._choice(rest)
         name = self._sent_name(_CANDIDATES.get(root, (root,)))
         return param if name == root else name
 
@@ -62,6 +64,8 @@ class Params:
         if index >= len(self._origins):
             return self._sent_name(_CANDIDATES["input"])
         origin = self._origins[index]
+        if origin.inner:
+            return f"{origin.path}{rest}"
         field = _FIELD.match(rest)
         if field is None:
             return origin.path
@@ -81,6 +85,16 @@ class Params:
         if field == "type" or field.startswith(f"{place.nest}."):
             return f"{place.entry}.{field}"
         return place.field(field)
+
+    def _choice(self, rest: str) -> str | None:
+        """What the client nested under the kind of its choice."""
+        name = self._sent_name(_CANDIDATES["tool_choice"])
+        choice = self._sent.get(name) if name else None
+        if not isinstance(choice, dict) or rest == ".type":
+            return name if name is None or name == "function_call" else f"{name}{rest}"
+        kind = choice.get("type")
+        nested = isinstance(kind, str) and isinstance(choice.get(kind), dict)
+        return f"{name}.{kind}{rest}" if nested and rest else f"{name}{rest}"
 
     def _nested(self, root: str, rest: str) -> str | None:
         field = _FIELD.match(rest)

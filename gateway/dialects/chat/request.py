@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from gateway.core.fields import need_text, read_bool, read_object, read_text
 from gateway.core.request import Request
+from gateway.core.verdicts import Verdicts, read_stop
 from gateway.dialects import Choices
-from gateway.dialects.chat.fields import need_text, read_bool, read_object, read_text
 from gateway.dialects.chat.messages import read_inner_input, read_messages
 from gateway.dialects.chat.names import Names
-from gateway.dialects.chat.options import Verdicts, read_options, read_reasoning, read_stop
+from gateway.dialects.chat.options import read_options, read_reasoning
 from gateway.dialects.chat.params import Params
 from gateway.dialects.chat.tools import Toolbox, read_choice, read_tools
 from gateway.dialects.chat.wishes import Reasoning, Wishes
@@ -75,7 +76,7 @@ def decode(document: Json, choices: Choices) -> Decoded:
         legacy_functions=box.legacy,
         json_format=structured,
         logprobs="message.output_text.logprobs" in options.get("include", []),
-        stop=read_stop(document, structured=structured, verdicts=verdicts),
+        stop=read_stop(document, verdicts, structured=structured),
         metadata=options.get("metadata"),
         names=box.names,
         custom_tools=box.has_custom,

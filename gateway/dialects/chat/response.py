@@ -5,22 +5,29 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.core import json
+from gateway.core.prose import Prose, objects
+from gateway.core.response import completion_id, created_at
+from gateway.core.usage import chat_usage
 from gateway.dialects.chat.calls import call_kind, whole_call
-from gateway.dialects.chat.names import digest
 from gateway.dialects.chat.outcome import finish_reason
-from gateway.dialects.chat.prose import Prose, objects
-from gateway.dialects.chat.usage import chat_usage
 from gateway.dialects.chat.wishes import Wishes
 
 Json = dict[str, Any]
 
+PREFIX = "chatcmpl-"
+
 
 def encode_response(response: Json, wishes: Wishes) -> bytes:
     """The JSON body for a response whose status is completed or incomplete."""
+    return json.dumps(completion(response, wishes))
+
+
+def completion(response: Json, wishes: Wishes) -> Json:
+    """The `chat.completion` for a response whose status is completed or incomplete."""
     message, logprobs, stopped = _message(response, wishes)
     calls = "tool_calls" in message or "function_call" in message
     answer: Json = {
-        "id": completion_id(response, wishes),
+        "id": completion_id(PREFIX, response, wishes.model),
         "object": "chat.completion",
         "created": created_at(response, 0),
         "model": response.get("model") or wishes.model,
@@ -44,7 +51,7 @@ def encode_response(response: Json, wishes: Wishes) -> bytes:
         answer["metadata"] = wishes.metadata
     if response.get("moderation") is not None:
         answer["moderation"] = response["moderation"]
-    return json.dumps(answer)
+    return answer
 
 
 def _message(response: Json, wishes: Wishes) -> tuple[Json, list[Json], bool]:
@@ -82,20 +89,6 @@ def _message(response: Json, wishes: Wishes) -> tuple[Json, list[Json], bool]:
     elif calls:
         message["tool_calls"] = calls
     return message, logprobs, prose.stopped
-
-
-def completion_id(response: Json, wishes: Wishes) -> str:
-    """`chatcmpl-` and the rest of the response's id, so that logs of both sides can be joined."""
-    known = response.get("id")
-    if isinstance(known, str) and known:
-        return "chatcmpl-" + known.removeprefix("resp_").removeprefix("chatcmpl-")
-    return "chatcmpl-" + digest(f"{response.get('created_at')}/{wishes.model}")[:32]
-
-
-def created_at(response: Json, otherwise: int) -> int:
-    """Whole Unix seconds; some servers tell fractions."""
-    created = response.get("created_at")
-    return int(created) if isinstance(created, int | float) else otherwise
 
 
 def service_tier(response: Json) -> str | None:

@@ -12,11 +12,13 @@ from typing import Any
 
 from gateway.core import json
 from gateway.core.frames import DONE, Frame
+from gateway.core.outcome import error_object
+from gateway.core.prose import Prose, objects
+from gateway.core.response import completion_id, created_at
+from gateway.core.usage import chat_usage
 from gateway.dialects.chat.calls import Calls, call_kind
-from gateway.dialects.chat.outcome import error_object, finish_reason
-from gateway.dialects.chat.prose import Prose, objects
-from gateway.dialects.chat.response import chat_logprobs, completion_id, created_at, service_tier
-from gateway.dialects.chat.usage import chat_usage
+from gateway.dialects.chat.outcome import finish_reason
+from gateway.dialects.chat.response import PREFIX, chat_logprobs, service_tier
 from gateway.dialects.chat.wishes import Wishes
 from gateway.errors import GatewayError, StreamTruncated, UpstreamError
 from gateway.wire.sse import END, KEEP_ALIVE
@@ -87,7 +89,7 @@ class ChunkEncoder:
         """Fix id, model and time, and send the one chunk that names the role."""
         response, wishes = self._response, self._wishes
         skeleton: Json = {
-            "id": completion_id(response, wishes),
+            "id": completion_id(PREFIX, response, wishes.model),
             "object": "chat.completion.chunk",
             "created": created_at(response, self._created),
             "model": response.get("model") or wishes.model,

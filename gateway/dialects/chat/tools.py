@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.dialects.chat.fields import malformed, need_object, need_text, read_bool, read_list, read_object, read_text
+from gateway.core.fields import malformed, need_object, need_text, read_bool, read_list, read_object, read_text
 from gateway.dialects.chat.names import Names
 from gateway.errors import InvalidRequest, UnsupportedValue
 

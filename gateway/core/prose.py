@@ -1,24 +1,48 @@
-"""What the model says, in the order and the fields in which chat clients read it.
+"""What the model says, in the order and the fields in which clients read it that know texts instead of items.
 
 One machine for JSON answers and for streams, so that both say the same: a stream feeds it deltas, a JSON answer feeds
-it finished items, and both get pieces of `content`, `refusal` and reasoning back through `emit`.
+it finished items, and both get pieces of `content`, `refusal` and reasoning back through `emit`. Chat completions and
+legacy completions share it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
-from gateway.dialects.chat.stop import Halves, StopScanner
-from gateway.dialects.chat.wishes import Wishes
+from gateway.core.stop import Halves, StopScanner
 
 Json = dict[str, Any]
 Emit = Callable[[str, str, "list[Json] | None"], None]
-"""Takes the chat field, a piece of its text (never empty) and the logprobs of that piece."""
+"""Takes the field, a piece of its text (never empty) and the logprobs of that piece."""
 
 SEPARATOR = "\n\n"
 _OPEN, _CLOSE = "<think>", "</think>\n"
 _THOUGHTS = ("summary", "thought")
+
+
+class Manner(Protocol):
+    """How a client wants to be told."""
+
+    @property
+    def reasoning(self) -> str:
+        """The field of reasoning texts; `think`: tags in the content; `hide`: nowhere."""
+        ...
+
+    @property
+    def stop(self) -> Sequence[str]:
+        """Stop strings, none of them empty."""
+        ...
+
+    @property
+    def json_format(self) -> bool:
+        """The text must parse as JSON."""
+        ...
+
+    @property
+    def logprobs(self) -> bool:
+        """Tokens are told with their text."""
+        ...
 
 
 class Part:
@@ -57,15 +81,15 @@ class Part:
 class Prose:
     """Text, refusals, reasoning and annotations of one answer."""
 
-    def __init__(self, wishes: Wishes, emit: Emit) -> None:
+    def __init__(self, manner: Manner, emit: Emit) -> None:
         self.stopped = False
-        self.hidden = wishes.reasoning == "hide"
+        self.hidden = manner.reasoning == "hide"
         self._emit = emit
-        self._stop = wishes.stop
-        self._json = wishes.json_format
-        self._logprobs = wishes.logprobs
-        self._think = wishes.reasoning == "think"
-        self._field = wishes.reasoning
+        self._stop = manner.stop
+        self._json = manner.json_format
+        self._logprobs = manner.logprobs
+        self._think = manner.reasoning == "think"
+        self._field = manner.reasoning
         self._parts: dict[tuple[int, str, int], Part] = {}
         self._thoughts: dict[int, str] = {}
         self._asides: set[int] = set()
