@@ -3,6 +3,6 @@
 May import core and wire; imported by surfaces and the engine's wiring through `DIALECT`.
 """
 
-from gateway.dialects.responses.dialect import DIALECT
+from gateway.dialects.responses.dialect import DIALECT, Responses
 
-__all__ = ["DIALECT"]
+__all__ = ["DIALECT", "Responses"]

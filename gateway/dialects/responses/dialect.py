@@ -5,14 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.core import json
+from gateway.core.compaction import expanded
 from gateway.core.request import Request
 from gateway.core.response import complete_response, request_echo
+from gateway.core.seal import REASONING, is_ours
 from gateway.dialects import Choices, Exchange, Relayed
 from gateway.dialects.responses.request import checked, items
 from gateway.dialects.responses.stream import ResponsesEncoder
 from gateway.errors import UnsupportedParameter
 
 Json = dict[str, Any]
+
+
+_SET_BY_US: Json = {"instructions": None, "prompt_cache_key": None}
+"""What an upstream is told although the client said nothing of it; the answer shows the client's own words."""
 
 
 class ResponsesExchange:
@@ -42,9 +48,15 @@ class ResponsesExchange:
 
 
 class Responses:
-    """The `Dialect` of `/v1/responses`."""
+    """The `Dialect` of `/v1/responses`.
+
+    `shown`: fields that answers show whatever the upstream says, for a request that was changed before it came here.
+    """
 
     name = "responses"
+
+    def __init__(self, shown: Json | None = None) -> None:
+        self._shown = shown or {}
 
     def decode(self, document: Json, choices: Choices) -> Exchange:
         """Check the shape and pass the body on; `input` becomes a list, and nothing else changes.
@@ -52,9 +64,11 @@ class Responses:
         Raises InvalidRequest with the path of the field in `param`.
         """
         checked(document)
-        listed = items(document.get("input"))
+        given = items(document.get("input"))
+        listed = expanded(given) or given
         body = document if listed is document.get("input") else {**document, "input": listed}
-        return ResponsesExchange(Request(body, stream=document.get("stream") is True), request_echo(document))
+        echo = {**_SET_BY_US, **request_echo(document), **self._shown}
+        return ResponsesExchange(Request(body, stream=document.get("stream") is True), echo)
 
     def relay(self, document: Json, model: str | None) -> Relayed:
         """A server that speaks Responses gets the client's own bytes, or the document under another model name.
@@ -67,9 +81,27 @@ class Responses:
                 "`background` is not supported without `stream`: this gateway has no route to fetch the result.",
                 param="background",
             )
-        body = None if model is None else {**document, "model": model}
+        body = renewed(document, model)
         request = Request(document if body is None else body, stream=document.get("stream") is True)
-        return Relayed(body, exchange=ResponsesExchange(request, {}))
+        return Relayed(body, exchange=ResponsesExchange(request, self._shown))
+
+
+def renewed(document: Json, model: str | None) -> Json | None:
+    """The document under the server's name of the model, with what we sealed in words or left out; None if all is well.
+
+    Reasoning that we sealed came from a chat-only server; this one would refuse it.
+    """
+    changes: Json = {} if model is None else {"model": model}
+    given = document.get("input")
+    if isinstance(given, list):
+        mended = [item for item in expanded(given) or given if not _is_sealed_reasoning(item)]
+        if mended != given:
+            changes["input"] = mended
+    return {**document, **changes} if changes else None
+
+
+def _is_sealed_reasoning(item: object) -> bool:
+    return isinstance(item, dict) and is_ours(REASONING, item.get("encrypted_content"))
 
 
 DIALECT = Responses()

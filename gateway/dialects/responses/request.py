@@ -49,6 +49,14 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
 }
 """Known fields; null is as good as absent for each of them."""
 
+_TEXTS: Mapping[str, tuple[str, ...]] = {
+    "reasoning": ("effort", "summary", "generate_summary"),
+    "text": ("verbosity",),
+}
+"""Known texts inside of known objects; null is as good as absent."""
+
+_TRUNCATIONS = (None, "auto", "disabled")
+
 _INSTEAD_OF_INPUT = ("prompt", "previous_response_id", "conversation")
 
 
@@ -58,8 +66,8 @@ def checked(document: Json) -> None:
     for name, kinds in _TYPES.items():
         value = document.get(name)
         if value is not None and not _is_one_of(value, kinds):
-            wanted = " or ".join(_NAMES[kind] for kind in kinds)
-            raise InvalidRequest(f"`{name}` must be {wanted}, not {_named(value)}.", param=name)
+            raise _wrong(name, " or ".join(_NAMES[kind] for kind in kinds), value)
+    _check_nested(document)
     given = document.get("input")
     for place, item in enumerate(given if isinstance(given, list) else ()):
         _check_item(item, f"input[{place}]")
@@ -68,17 +76,43 @@ def checked(document: Json) -> None:
             raise InvalidRequest(f"`tools[{place}]` must be an object with a `type`.", param=f"tools[{place}]")
 
 
+def _check_nested(document: Json) -> None:
+    """What stands inside of known fields; some of it no server judges, because profiles take it out."""
+    for name, fields in _TEXTS.items():
+        for field in fields:
+            _text(document.get(name), field, f"{name}.{field}")
+    for place, wish in enumerate(document.get("include") or ()):
+        if not isinstance(wish, str):
+            raise _wrong(f"include[{place}]", "a string", wish)
+    for key, value in (document.get("metadata") or {}).items():
+        if not isinstance(value, str):
+            raise _wrong(f"metadata.{key}", "a string", value)
+    if document.get("truncation") not in _TRUNCATIONS:
+        raise InvalidRequest("`truncation` must be auto or disabled.", param="truncation")
+
+
+def _text(holder: Json | None, field: str, path: str) -> None:
+    value = None if holder is None else holder.get(field)
+    if value is not None and not isinstance(value, str):
+        raise _wrong(path, "a string", value)
+
+
+def _wrong(path: str, wanted: str, value: object) -> InvalidRequest:
+    return InvalidRequest(f"`{path}` must be {wanted}, not {_named(value)}.", param=path)
+
+
 def needed(document: Json) -> None:
     """Raises InvalidRequest when what every server of this dialect needs is not there."""
     model = document.get("model")
     if not isinstance(model, str) or not model:
-        raise InvalidRequest(f"`model` must be a non-empty string, not {_named(model)}.", param="model")
+        found = "an empty one" if model == "" else _named(model)
+        raise InvalidRequest(f"`model` must be a non-empty string, not {found}.", param="model")
     given = document.get("input")
     if given is None:
         if not any(document.get(name) for name in _INSTEAD_OF_INPUT):
             raise InvalidRequest("`input` is missing: a string or an array of items is needed.", param="input")
     elif not isinstance(given, str | list):
-        raise InvalidRequest(f"`input` must be a string or an array of items, not {_named(given)}.", param="input")
+        raise _wrong("input", "a string or an array of items", given)
 
 
 def items(given: object) -> list[Any]:
@@ -92,28 +126,26 @@ def items(given: object) -> list[Any]:
 
 def _check_item(item: object, path: str) -> None:
     if not isinstance(item, dict):
-        raise InvalidRequest(f"`{path}` must be an object, not {_named(item)}.", param=path)
+        raise _wrong(path, "an object", item)
     kind = item.get("type")
     if kind is not None and not isinstance(kind, str):
-        raise InvalidRequest(f"`{path}.type` must be a string, not {_named(kind)}.", param=f"{path}.type")
+        raise _wrong(f"{path}.type", "a string", kind)
     # An item without a type is a message when it has a role, and a reference when it has nothing but an id.
-    if kind is None and "role" not in item and "id" not in item:
+    if not kind and "role" not in item and not (item.get("id") and item.keys() <= {"id", "type"}):
         raise InvalidRequest(f"`{path}` needs a `type`, or a `role` to be a message.", param=path)
-    if kind == "message" or (kind is None and "role" in item):
+    if kind == "message" or (not kind and "role" in item):
         _check_message(item, path)
 
 
 def _check_message(item: Json, path: str) -> None:
     role, content = item.get("role"), item.get("content")
     if not isinstance(role, str):
-        raise InvalidRequest(f"`{path}.role` must be a string, not {_named(role)}.", param=f"{path}.role")
+        raise _wrong(f"{path}.role", "a string", role)
     if content is not None and not isinstance(content, str | list):
-        message = f"`{path}.content` must be a string or an array of parts, not {_named(content)}."
-        raise InvalidRequest(message, param=f"{path}.content")
+        raise _wrong(f"{path}.content", "a string or an array of parts", content)
     for place, part in enumerate(content if isinstance(content, list) else ()):
         if not isinstance(part, dict):
-            where = f"{path}.content[{place}]"
-            raise InvalidRequest(f"`{where}` must be an object, not {_named(part)}.", param=where)
+            raise _wrong(f"{path}.content[{place}]", "an object", part)
 
 
 def _is_one_of(value: object, kinds: tuple[type, ...]) -> bool:

@@ -9,7 +9,7 @@ from gateway.core.events import EVENTS, Kind
 from gateway.core.frames import Frame
 from gateway.core.items import changed
 from gateway.core.repair import Repair
-from gateway.core.response import REQUIRED, complete_response, restore
+from gateway.core.response import complete_response
 from gateway.errors import GatewayError
 from gateway.wire.sse import END, KEEP_ALIVE
 
@@ -54,12 +54,12 @@ class ResponsesEncoder:
         return KEEP_ALIVE
 
     def _shown(self, frame: Frame) -> Frame:
-        """A lifecycle frame with the client's own values, and whole if the upstream's object lacks what SDKs need."""
+        """A lifecycle frame with the client's own values and every field that strict decoders want.
+
+        It passes as it is when nothing is missing.
+        """
         response = frame.data["response"]
-        if all(name in response for name in REQUIRED):
-            shown = restore(response, self._echo)
-        else:
-            shown = complete_response(response, self._echo)
+        shown = complete_response(response, self._echo)
         self._last = shown
         return frame if shown is response else Frame.of(changed(frame.data, {"response": shown}))
 

@@ -6,7 +6,7 @@ handlers know about a request lives in `scope["state"]`:
 
     request_id  str              the id that is echoed, logged and sent on
     facts       dict[str, Any]   what handlers add to the log line: surface, model, dialect, upstream,
-                                 upstream_status, tokens, outcome, ...
+                                 upstream_status, instead_of (for whom it stood in), tokens, outcome, ...
     sent        Sent             what the client has got so far
     owner       str              whose request it is (set by `Auth`)
 """

@@ -7,11 +7,10 @@ import hmac
 from typing import TYPE_CHECKING
 
 from gateway.errors import InvalidApiKey, RouteNotFound
+from gateway.surfaces.middleware.sockets import key_of
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
-
-    from gateway.surfaces.errors import RawHeaders
 
 OPERATOR = "operator"
 """The owner of everything done with the fixed key, or in open mode."""
@@ -36,7 +35,7 @@ class Auth:
         self._label = "config" if key else "open"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
+        if scope["type"] != "lifespan":
             self._admit(scope)
         await self._app(scope, receive, send)
 
@@ -48,14 +47,15 @@ class Auth:
             raise RouteNotFound(f"Unknown URL: {scope['method']} {path[:200]}")
         state = scope["state"]
         if self._digest is not None:
-            self._check(scope["headers"], self._digest)
+            self._check(scope, self._digest)
         state["facts"]["key"] = self._label
         state["owner"] = OPERATOR
 
     @staticmethod
-    def _check(headers: RawHeaders, digest: bytes) -> None:
+    def _check(scope: Scope, digest: bytes) -> None:
         """Raises InvalidApiKey."""
-        value = next((value for name, value in headers if name == b"authorization"), b"")
+        spare = b"Bearer " + key_of(scope).encode("latin-1")  # pages that open a WebSocket have no other way
+        value = next((value for name, value in scope["headers"] if name == b"authorization"), spare)
         scheme, _, sent = value.strip().partition(b" ")
         sent = sent.strip()
         if scheme.lower() != b"bearer" or not sent:

@@ -27,6 +27,9 @@ _SLICE = 1024
 _ZSTD_WINDOW = 8 * 1024 * 1024
 """The largest window of the HTTP content coding (RFC 9659)."""
 
+_SHOWN_CHARACTERS = 100
+"""Of a field's name: the client made it up."""
+
 
 class ClientLeft(Exception):
     """The client closed the connection before its request was read. There is nobody to answer."""
@@ -60,20 +63,33 @@ async def read_body(scope: Scope, receive: Receive, limits: Bounds) -> bytes:
 
 
 def parse_json(body: bytes, depth: int) -> dict[str, Any]:
-    """The JSON object in a body; of keys that repeat, the last counts. Half of a surrogate pair becomes U+FFFD.
+    """The JSON object in a body, as `parse_body` reads it."""
+    return parse_body(body, depth)[0]
 
+
+def parse_body(body: bytes, depth: int) -> tuple[dict[str, Any], bytes]:
+    """The JSON object in a body, and the bytes that say it: the body itself, if every server can read it.
+
+    Of keys that repeat, the last counts. Half of a surrogate pair becomes U+FFFD, in the bytes too.
     Raises InvalidRequest when it is not JSON, not an object, or nested deeper than `depth`.
     """
     try:
-        document = json.loads_whole(body)
+        document, body = json.loads_whole(body)
     except ValueError as error:
         raise InvalidRequest(f"The request body is not valid JSON: {error}") from error
     if not isinstance(document, dict):
         raise InvalidRequest(f"The request body must be a JSON object, not {_kind(document)}.")
     # So many brackets are needed to nest so deep; short bodies are not walked at all.
     if body.count(b"{") + body.count(b"[") > depth and _deeper(document, depth):
-        raise InvalidRequest(f"The request body is nested more than {depth} levels deep.")
-    return document
+        raise _too_deep(document, depth)
+    return document, body
+
+
+def _too_deep(document: dict[str, Any], depth: int) -> InvalidRequest:
+    """Names the first field that nests too deep."""
+    name = next(name for name, value in document.items() if _deeper({name: value}, depth))
+    shown = name if len(name) <= _SHOWN_CHARACTERS else f"{name[:_SHOWN_CHARACTERS]}…"
+    return InvalidRequest(f"{shown} is nested too deep: a body must have at most {depth} levels.", param=shown)
 
 
 def _announced(headers: RawHeaders) -> tuple[int, list[str]]:

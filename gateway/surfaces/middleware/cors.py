@@ -14,6 +14,7 @@ _EXPOSED = b", ".join(
     (
         b"x-request-id",
         b"x-gateway-dropped",
+        b"x-gateway-upstream",
         b"retry-after",
         b"retry-after-ms",
         b"x-should-retry",

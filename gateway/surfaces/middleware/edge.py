@@ -16,6 +16,7 @@ from gateway.errors import GatewayError, HostNotAllowed
 from gateway.surfaces.errors import RawHeaders, send_error
 from gateway.surfaces.middleware.cors import CorsPolicy
 from gateway.surfaces.middleware.hosts import host_of, is_loopback
+from gateway.surfaces.middleware.sockets import refusing
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -41,7 +42,10 @@ def _is_foreign(origin: bytes) -> bool:
 
 
 class Sent:
-    """What has gone to the client so far; called in place of `send`. `status` is 0 until the answer has started."""
+    """What has gone to the client so far; called in place of `send`. `status` is 0 until the answer has started.
+
+    It is 101 once a WebSocket was accepted; `bytes` are then those of the messages, `complete` means closed by us.
+    """
 
     __slots__ = ("_clock", "_extra", "_send", "bytes", "complete", "first_at", "status")
 
@@ -64,6 +68,14 @@ class Sent:
             self.status = message["status"]
             self.first_at = self._clock()
             message = {**message, "headers": [*message.get("headers", ()), *self._extra]}
+        elif kind == "websocket.accept":
+            self.status = 101
+            self.first_at = self._clock()
+            message = {**message, "headers": [*message.get("headers", ()), *self._extra]}
+        elif kind == "websocket.send":
+            self.bytes += len(message["text"])
+        elif kind == "websocket.close":
+            self.complete = True
         await self._send(message)
 
 
@@ -133,10 +145,9 @@ class Edge:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        if scope["type"] != "http":
-            # No surface speaks WebSocket; closing before accepting is a 403 on the wire.
-            await send({"type": "websocket.close", "code": 1008})
-            return
+        if scope["type"] == "websocket":
+            scope["method"] = "GET"  # what the handshake is on the wire; ASGI does not say it
+            send = refusing(scope, send)
         started = self._clock()
         seen = _Seen(scope["headers"])
         request_id = seen.request_id.decode() if _SANE_ID.fullmatch(seen.request_id) else self._new_id()
@@ -153,7 +164,7 @@ class Edge:
     async def _serve(self, scope: Scope, receive: Receive, sent: Sent, seen: _Seen) -> None:
         # No page reaches a Unix socket; its clients name any host.
         guarded = self._guarded and (scope.get("server") or ("", 0))[1] is not None
-        refusal = self._refusal(scope["method"], seen) if guarded else None
+        refusal = self._refusal(scope, seen) if guarded else None
         if refusal is not None:
             scope["state"]["facts"]["error"] = refusal.code
             await send_error(sent, refusal)
@@ -164,12 +175,12 @@ class Edge:
         else:
             await self._app(scope, receive, sent)
 
-    def _refusal(self, method: str, seen: _Seen) -> GatewayError | None:
+    def _refusal(self, scope: Scope, seen: _Seen) -> GatewayError | None:
         """Why a loopback listener does not serve this request: it comes from a page of some other site.
 
         By DNS rebinding such a page reaches the listener under its own host name. Without it, it can still post blindly
         under the right name, with no key, and spend the user's quota. Browsers tell: by `Sec-Fetch-Site`, old ones by
-        `Origin`.
+        `Origin`. A WebSocket is worse, because no browser keeps a page from reading it: `Origin: null` is foreign, too.
         """
         for host in seen.hosts:
             if not self._host_is_ours(host):
@@ -177,9 +188,10 @@ class Edge:
                     f"The host name {host.decode('latin-1')[:200]!r} is not served here. "
                     "Use localhost or a loopback address, or add the name to server.allowed_hosts."
                 )
+        socket = scope["type"] == "websocket"
         if (
-            method not in _SAFE_METHODS
-            and (seen.fetch_site in _FOREIGN_SITES or _is_foreign(seen.origin))
+            (socket or scope["method"] not in _SAFE_METHODS)
+            and (seen.fetch_site in _FOREIGN_SITES or _is_foreign(seen.origin) or (socket and seen.origin == b"null"))
             and not seen.authorized
             and not self._cors.allows(seen.origin)
         ):
@@ -192,11 +204,17 @@ class Edge:
         first_byte = None if sent.first_at is None else sent.first_at - started
         method, path = scope["method"], scope["path"]
         surface = path.split("/", 3)[2] if path.startswith("/v1/") else "system"
-        self._metrics.request(surface, method, sent.status, seconds=seconds, first_byte=first_byte)
+        if facts.get("surface") == "passthrough":
+            surface = "passthrough"
+        if sent.status == 101:
+            event = "websocket"  # its turns were counted one by one; the time in between is not a request
+        else:
+            event = "request"
+            self._metrics.request(surface, method, sent.status, seconds=seconds, first_byte=first_byte)
+            if facts["outcome"] == "client_left":
+                self._metrics.cancelled()
         if "sent_after" in facts:
             self._metrics.added(facts["sent_after"])
-        if facts["outcome"] == "client_left":
-            self._metrics.cancelled()
         line = {
             "method": method,
             "path": path,
@@ -207,7 +225,7 @@ class Edge:
             "request_id": scope["state"]["request_id"],
         }
         write = self._log.warning if sent.status >= 500 else self._log.info
-        write("request", **{**_told(facts), **line})
+        write(event, **{**_told(facts), **line})
 
 
 def _told(facts: dict[str, Any]) -> dict[str, Any]:

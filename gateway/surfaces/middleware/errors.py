@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from starlette.exceptions import HTTPException
@@ -13,6 +14,9 @@ from gateway.surfaces.middleware.body import ClientLeft
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
     from structlog.typing import FilteringBoundLogger
+
+_INTERNAL = 1011
+"""The close code of a connection that a bug has ended (RFC 6455)."""
 
 
 class Errors:
@@ -27,7 +31,7 @@ class Errors:
         self._log = log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
         # Starlette's router raises its 404 and 405 only inside an application; without one it answers in plain text.
@@ -56,6 +60,9 @@ class Errors:
             await send_error(send, error)
             return
         state["facts"]["outcome"] = "failed"
+        if scope["type"] == "websocket" and not state["sent"].complete:
+            with contextlib.suppress(OSError, RuntimeError):  # the client has left, or the server closes it itself
+                await send({"type": "websocket.close", "code": _INTERNAL, "reason": "the gateway failed"})
         self._log.error("answer cut short", request_id=state["request_id"], error=error.code, message=error.message)
 
 
