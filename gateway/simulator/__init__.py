@@ -10,6 +10,7 @@ imports nothing of the gateway: what it says about the wire must not depend on t
     shapes.py     kinds of JSON values     bodies.py  of requests      inprocess.py  its server for `serve --demo`
     turns.py      one Responses turn       scripts.py its events       samples.py    schema → value
     player.py     bytes and pace           limits.py, catalogue.py     serving.py    `codex-gateway simulate`
+    others.py     embeddings, audio, …     files.py   of any size     forms.py     multipart bodies
     receiving.py  a request's body         mistakes.py those of scenarios
 """
 

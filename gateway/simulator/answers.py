@@ -85,13 +85,13 @@ def _mentioned(name: str, lowered: str, spoken: frozenset[str]) -> bool:
 def _call(tool: Tool, ask: Ask, calls: int) -> dict[str, Any]:
     """The step that calls a tool, one of so many `calls`."""
     text = _first(ask.text, _ROOM // (calls * ask.choices))
+    namespace = {"namespace": tool.namespace} if tool.namespace else {}
     if tool.kind == "function":
         sampler = Sampler(tool.parameters, _words(ask), _MOST_VALUES // (calls * ask.choices))
-        arguments = sampler.value({"type": "object", **tool.parameters})
-        step = {"call": tool.name, "arguments": arguments}
-        return {**step, "namespace": tool.namespace} if tool.namespace else step
+        arguments = sampler.value({**tool.parameters, "type": "object"})  # nothing else can be a call's arguments
+        return {"call": tool.name, "arguments": arguments, **namespace}
     if tool.kind == "custom":
-        return {"custom": tool.name, "input": f"(simulated) {text}"}
+        return {"custom": tool.name, "input": f"(simulated) {text}", **namespace}
     return {"search": text} if tool.kind == "web_search" else {"image": 300}
 
 

@@ -18,6 +18,7 @@ from gateway.simulator.codex import CodexBackend
 from gateway.simulator.library import BUILT_IN
 from gateway.simulator.mistakes import ScenarioError
 from gateway.simulator.openai import OpenAIServer
+from gateway.simulator.others import OtherRoutes
 from gateway.simulator.player import Answer, Gate, Message, Player, Receive, Send, Sleep, canned, document
 from gateway.simulator.receiving import Unreadable, collected, read
 from gateway.simulator.scenario import ROUTES, Plan, Scenario, Script, reference
@@ -29,8 +30,9 @@ class Call:
     """One request as it came, and how it ended.
 
     `body`: the decoded document (JSON, or a dict for forms), None when there is none or it cannot be read; `raw`: the
-    body after decompression. `auth`: ok, or why not. `concurrency`: streams open when it came, this one included.
-    `finished` is set when the answer is over; `closed_early`: the client left before that.
+    body after decompression, of a long form only the beginning; `size`: its bytes as they came. `auth`: ok, or why not.
+    `concurrency`: streams open when it came, this one included. `finished` is set when the answer is over;
+    `closed_early`: the client left before that.
     """
 
     method: str
@@ -38,6 +40,7 @@ class Call:
     query: dict[str, str]
     headers: dict[str, str]
     raw: bytes = b""
+    size: int = 0
     body: Any = None
     route: str = ""
     auth: str = ""
@@ -98,9 +101,10 @@ class Simulator:
         self.auth = AuthHost(self)
         self.codex = CodexBackend(self)
         self.openai = OpenAIServer(self)
+        self.others = OtherRoutes(self)
         self._routes = [
             Route(method, re.compile(path), name, guard, handler)
-            for part in (self.auth, self.codex, self.openai)
+            for part in (self.auth, self.codex, self.openai, self.others)
             for method, path, name, guard, handler in part.routes()
         ]
 
@@ -209,19 +213,20 @@ class Simulator:
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         query = dict(parse_qsl(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True))
         call = Call(scope["method"], scope["path"], query, headers)
-        raw = await collected(receive)
-        if raw is None:
+        received = await collected(receive, headers)
+        if received is None:
             call.closed_early = True
         else:
+            call.size = received.size
             try:
-                call.raw, call.body = read(raw, headers)
+                call.raw, call.body = read(received, headers)
             except Unreadable as error:
                 call.raw, call.unreadable = error.raw, str(error)
         self.log.append(call)
         if self._keep is not None:
             del self.log[: -self._keep]
         try:
-            if raw is not None:
+            if received is not None:
                 await self._answer(call, receive, send)
         finally:
             call.finished.set()

@@ -5,7 +5,7 @@ Fields that it only echoes or leaves alone are listed where the real service che
 
 from __future__ import annotations
 
-from gateway.simulator.shapes import Most, Needed, Shape, Span
+from gateway.simulator.shapes import By, Most, Needed, Shape, Span
 
 
 def _optional(fields: dict[str, Shape]) -> dict[str, Shape]:
@@ -43,7 +43,8 @@ _FORMAT: Shape = {
     "name": str,
     **_optional({"schema": SCHEMA, "strict": bool, "json_schema": {"name": str, **_optional({"schema": SCHEMA})}}),
 }
-_PART: dict[str, Shape] = {"type": Needed(str), "text": str, "refusal": str, "file": dict}
+# The Agents SDK for JavaScript echoes text parts with a null refusal.
+_PART: dict[str, Shape] = {"type": Needed(str), "text": str, "refusal": (str, None), "file": dict}
 _CONTENT: tuple[Shape, ...] = (str, [_PART])
 
 _SHARED = _optional(
@@ -80,18 +81,34 @@ CHAT: dict[str, Shape] = {
     ),
 }  # fmt: skip
 
+# Legacy completions. A prompt is a text or token ids; several come as a list.
+COMPLETIONS: dict[str, Shape] = _optional(
+    {
+        "prompt": (str, [(str, Span(int, 0), [Span(int, 0)])]), "suffix": str, "echo": bool, "n": Span(int, 1, 128),
+        "best_of": Span(int, 0, 20), "logprobs": Span(int, 0, 5), "max_tokens": Span(int, 0), "seed": int,
+        "stop": (str, Most(str, 4)), "frequency_penalty": Span(float, -2, 2), "presence_penalty": Span(float, -2, 2),
+        "logit_bias": {"*": float}, "stream_options": {"include_usage": (bool, None)},
+        **{key: _SHARED[key] for key in ("stream", "temperature", "top_p", "user")},
+    }
+)  # fmt: skip
+
 # Responses. An item is a message when it has no type.
-_ITEM: Shape = {
+_FIELDS: dict[str, Shape] = {
     "type": str, "role": str, "call_id": str, "name": str, "arguments": str, "tools": [_TOOL],
     **_optional({"content": _CONTENT, "output": (str, [dict], dict), "id": str, "status": str}),
     **_optional({"encrypted_content": str, "summary": [dict]}),
 }  # fmt: skip
+# A search for tools names what it looks for in an object, all other calls have their arguments as a text.
+_ITEM: Shape = By("type", {"tool_search_call": {**_FIELDS, "arguments": (dict, str)}}, _FIELDS)
 _RESPONSES: dict[str, Shape] = _optional(
     {
         "include": [str], "instructions": str, "reasoning": _optional({"effort": str, "summary": str}),
         "text": _optional({"format": _FORMAT, "verbosity": str}),
     }
 )  # fmt: skip
+COMPACT: dict[str, Shape] = _optional(
+    {"input": (str, [_ITEM]), "instructions": str, "previous_response_id": str, "prompt_cache_key": str}
+)
 RESPONSES: dict[str, Shape] = {
     "input": Needed((str, [_ITEM])),
     **_SHARED,

@@ -1,4 +1,4 @@
-"""The OpenAI server: models, chat completions and responses with an API key, as the public API speaks."""
+"""The OpenAI server: models, completions and responses with an API key, as the public API speaks."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from gateway.simulator import catalogue
 from gateway.simulator.asks import legacy, read_chat, read_responses
-from gateway.simulator.bodies import CHAT, RESPONSES
+from gateway.simulator.bodies import CHAT, COMPACT, COMPLETIONS, RESPONSES
 from gateway.simulator.chat import ChatComposer, holds
+from gateway.simulator.completions import MOST_CHOICES, TextComposer, prompts
 from gateway.simulator.player import Answer, document
-from gateway.simulator.scripts import Beat, Composer, Raw, Stop, tokens
+from gateway.simulator.scripts import Beat, Composer, Raw, Stop, sealed, tokens
 from gateway.simulator.shapes import Misshapen, Shape, check
 from gateway.simulator.turns import SSE, failed, input_usage, played, response_object, streamed, whole
 
@@ -40,7 +41,9 @@ class OpenAIServer:
             ("GET", r"/v1/models", "openai.models", self.guard, self.models),
             ("GET", r"/v1/models/.+", "openai.model", self.guard, self.model),
             ("POST", r"/v1/chat/completions", "openai.chat", self.guard, self.chat),
+            ("POST", r"/v1/completions", "openai.completions", self.guard, self.completions),
             ("POST", r"/v1/responses", "openai.responses", self.guard, self.responses),
+            ("POST", r"/v1/responses/compact", "openai.compact", self.guard, self.compact),
             ("GET", stored, "openai.stored", self.guard, self.read),
             ("DELETE", stored, "openai.stored", self.guard, self.delete),
             ("GET", rf"{stored}/input_items", "openai.stored", self.guard, self.input_items),
@@ -107,15 +110,18 @@ class OpenAIServer:
             choices=body.get("n") or 1,
             legacy=legacy(body),
         )
-        beats = composer.beats()
-        if stream:
-            return Answer(200, dict(SSE), beats, play, stream=True)
-        if composer.error is not None:
-            return failed(composer.error, play)
-        broken = any(isinstance(beat, Stop) for beat in beats)
-        reply = document(composer.completion)
-        rest: list[Beat] = [Raw(b'{"id"'), Stop(cut=True)] if broken else reply.beats
-        return Answer(200, reply.headers, [*holds(beats), *rest], play, document=reply.document)
+        return _answered(composer, play, stream=stream)
+
+    def completions(self, call: Call, script: Script | None) -> Answer:
+        """One legacy completion, of one or several prompts."""
+        problem = self._problem(call, COMPLETIONS)
+        if problem:
+            return problem
+        body = call.body
+        if len(prompts(body.get("prompt"))) * (body.get("n") or 1) > MOST_CHOICES:
+            return error(400, f"Too many completions: at most {MOST_CHOICES} at once.", "invalid_value", "n")
+        composer = TextComposer(body, script, number=next(self._sim.ids), created=int(self._sim.clock()))
+        return _answered(composer, composer.script, stream=body.get("stream") is True)
 
     def responses(self, call: Call, script: Script | None) -> Answer:
         """One response; kept unless `store` is false."""
@@ -143,6 +149,38 @@ class OpenAIServer:
                 del self.stored[oldest], self._inputs[oldest]
         return answer
 
+    def compact(self, call: Call, script: Script | None) -> Answer:
+        """Compaction: the user's messages stay, and one opaque item stands for the rest."""
+        problem = self._problem(call, COMPACT)
+        if problem:
+            return problem
+        body = call.body
+        before = body.get("previous_response_id")
+        if before is not None and before not in self.stored:
+            return error(
+                400,
+                f"Previous response with id '{before}' not found.",
+                "previous_response_not_found",
+                "previous_response_id",
+            )
+        given = body.get("input") or []
+        given = given if isinstance(given, list) else [{"role": "user", "content": given}]
+        history = [*self._inputs[before], *self.stored[before]["output"], *given] if before is not None else given
+        number = next(self._sim.ids)
+        kept = [_input_item(item, index) for index, item in enumerate(history) if item.get("role") == "user"]
+        blob = sealed(call.auth, body["model"], number)
+        made = {"id": f"cmp_{number:032x}", "type": "compaction", "encrypted_content": blob}
+        read = tokens([body.get("instructions"), history])
+        return document(
+            {
+                "id": f"resp_{number:032x}",
+                "object": "response.compaction",
+                "created_at": int(self._sim.clock()),
+                "output": [*({"status": "completed", **item} for item in kept), made],
+                "usage": {**input_usage(read, 0), "output_tokens": 8, "total_tokens": read + 8},
+            }
+        )
+
     def read(self, call: Call, script: Script | None) -> Answer:
         """A stored response."""
         key = call.path.split("/")[3]
@@ -164,6 +202,19 @@ class OpenAIServer:
         items = [_input_item(item, index) for index, item in enumerate(self._inputs[key])][::-1]
         ends = {"first_id": items[0]["id"] if items else "", "last_id": items[-1]["id"] if items else ""}
         return document({"object": "list", "data": items, **ends, "has_more": False})
+
+
+def _answered(composer: ChatComposer | TextComposer, play: Script, *, stream: bool) -> Answer:
+    """The chunks of a composer, or its one document. A cut or an empty end breaks off the document."""
+    beats = composer.beats()
+    if stream:
+        return Answer(200, dict(SSE), beats, play, stream=True)
+    if composer.error is not None:
+        return failed(composer.error, play)
+    broken = any(isinstance(beat, Stop) for beat in beats)
+    reply = document(composer.completion)
+    rest: list[Beat] = [Raw(b'{"id"'), Stop(cut=True)] if broken else reply.beats
+    return Answer(200, reply.headers, [*holds(beats), *rest], play, document=reply.document)
 
 
 def error(status: int, message: str, code: str | None, param: str | None = None) -> Answer:

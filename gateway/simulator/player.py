@@ -28,7 +28,10 @@ class Gate(asyncio.Event):
 
 @dataclass(slots=True)
 class Answer:
-    """One HTTP answer. `stream` marks those that count as open streams; `script` sets pace, writes and line ends."""
+    """One HTTP answer. `stream` marks those that count as open streams; `script` sets pace, writes and line ends.
+
+    `pieces`: a body that is made while it is sent, in place of beats.
+    """
 
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
@@ -36,6 +39,7 @@ class Answer:
     script: Script = field(default_factory=Script)
     stream: bool = False
     document: Any = None
+    pieces: Iterable[bytes] = ()
 
 
 def document(content: Any, status: int = 200, **headers: str) -> Answer:
@@ -141,6 +145,7 @@ class Player:
 
     def _joined(self) -> Iterable[bytes | Hold | Stop]:
         """Beats as writes; in mode `all` everything between two pauses is one write."""
+        yield from self._answer.pieces
         script = self._answer.script
         newline = b"\r\n" if script.crlf else b"\n"
         waiting = b""

@@ -10,9 +10,12 @@ from urllib.parse import parse_qsl
 import orjson
 import zstandard
 
+from gateway.simulator.forms import Kept, form, is_form
 from gateway.simulator.player import Receive
 
 LARGEST = 64 * 1024 * 1024  # bytes of a body, compressed or not
+_KEPT_OF_FORMS = 2 * 1024 * 1024  # bytes at their beginning
+_TAIL_OF_FORMS = 64 * 1024  # bytes at their end: fields may stand behind the file
 _BITE = 256  # bytes decompressed at a time: zstd makes at most 128 KiB of four
 _NESTED = 100  # levels of a request; orjson writes at most 254, and answers wrap what they repeat
 _HOLDERS = (dict, list)
@@ -26,22 +29,33 @@ class Unreadable(Exception):
         self.raw = raw
 
 
-async def collected(receive: Receive) -> bytes | None:
+async def collected(receive: Receive, headers: Mapping[str, str]) -> Kept | None:
     """The body as it came, or None when the client left before it was there. What is too large is not all kept."""
-    kept = bytearray()
+    most = _KEPT_OF_FORMS if is_form(headers.get("content-type", "")) else LARGEST
+    head = bytearray()
+    tail = b""
+    size = 0
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             return None
-        if len(kept) <= LARGEST:
-            kept += message.get("body", b"")
+        piece = message.get("body", b"")
+        size += len(piece)
+        if len(head) <= most:
+            head += piece
+        else:
+            tail = (tail + piece)[-_TAIL_OF_FORMS:]
         if not message.get("more_body"):
-            return bytes(kept)
+            whole = len(head) + len(tail) == size
+            return Kept(bytes(head) + tail, size) if whole else Kept(bytes(head), size, tail)
 
 
-def read(raw: bytes, headers: Mapping[str, str]) -> tuple[bytes, Any]:
+def read(received: Kept, headers: Mapping[str, str]) -> tuple[bytes, Any]:
     """The decompressed bytes and the document in them: JSON, a dict for forms, None for no body. Raises Unreadable."""
-    raw = _decompressed(raw, headers.get("content-encoding", "identity").strip().lower())
+    kind = headers.get("content-type", "")
+    if is_form(kind):
+        return received.head, form(received, kind)
+    raw = _decompressed(received.head, headers.get("content-encoding", "identity").strip().lower())
     if not raw:
         return raw, None
     if headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):

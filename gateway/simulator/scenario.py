@@ -23,7 +23,10 @@ UNSET: Any = object()  # no body at all, where null would be a body
 ROUTES = (
     "authorize", "token", "usercode", "poll", "device", "callback", "revoke",
     "codex.responses", "codex.models", "codex.compact", "codex.usage",
-    "openai.models", "openai.model", "openai.chat", "openai.responses", "openai.stored",
+    "openai.models", "openai.model", "openai.chat", "openai.completions", "openai.responses", "openai.stored",
+    "openai.compact",
+    "openai.embeddings", "openai.images", "openai.moderations", "openai.speech", "openai.transcriptions",
+    "openai.files", "openai.content",
 )  # fmt: skip
 
 LIMITS = ("standard", "weekly_primary", "exhausted", "none")  # rate limits by name
@@ -43,7 +46,7 @@ STEPS: dict[str, dict[str, Shape]] = {
     "text": {"text": _PIECES, "phase": str, "citations": [{"url": Needed(str), "title": str}]},
     "reasoning": {"reasoning": ([str], object), "encrypted": bool},
     "call": {"call": str, "arguments": object, "call_id": _CALL_ID, "namespace": str, "deltas": bool},
-    "custom": {"custom": str, "input": str, "call_id": _CALL_ID},
+    "custom": {"custom": str, "input": str, "call_id": _CALL_ID, "namespace": str, "deltas": bool},
     "search": {"search": str},
     "image": {"image": (str, Span(int, 0, 50_000_000)), "partial": bool},
     "refusal": {"refusal": _PIECES},

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 #   {key: shape}                        an object; other keys are free, or all of the shape of key "*"
 #   (shape, shape)                      one of several, each of another kind
 Shape: TypeAlias = (
-    "type | frozenset[str] | Span | Most | Needed | list[Shape] | dict[str, Shape] | tuple[Shape, ...] | None"
+    "type | frozenset[str] | Span | Most | Needed | By | list[Shape] | dict[str, Shape] | tuple[Shape, ...] | None"
 )
 
 
@@ -38,6 +38,15 @@ class Needed:
     """A key of an object that may not be left out."""
 
     shape: Shape
+
+
+@dataclass(frozen=True, slots=True)
+class By:
+    """An object whose fields depend on what one of its keys holds; `other`: when the key holds none of these."""
+
+    key: str
+    fields: dict[str, dict[str, Shape]]
+    other: dict[str, Shape]
 
 
 class Misshapen(Exception):
@@ -82,6 +91,8 @@ def check(value: Any, shape: Shape, path: str = "") -> None:
                 check(part, inner, f"{path}[{index}]")
         case dict() as fields:
             _check_fields(value, fields, path)
+        case By(key, kinds, other):
+            _check_fields(value, kinds.get(str(value.get(key)), other), path)
 
 
 def _check_fields(value: dict[str, Any], fields: dict[str, Shape], path: str) -> None:
@@ -108,6 +119,8 @@ def _kind(shape: Shape) -> Any:
             return str
         case Most():
             return list
+        case By():
+            return dict
         case list() | dict():
             return type(shape)
         case _:

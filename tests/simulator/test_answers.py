@@ -105,6 +105,9 @@ def test_hosted_and_custom_tools_are_played() -> None:
     search, said = steps(input=[user("search the web")], tools=tools)
     assert (search, "text" in said) == ({"search": "search the web"}, True)
     assert steps(input=[user("patch it")], tools=tools) == [{"custom": "patch", "input": "(simulated) patch it"}]
+    inside = [{"type": "namespace", "name": "functions", "tools": tools}]
+    [call] = steps(input=[user("patch it")], tools=inside)
+    assert call == {"custom": "patch", "input": "(simulated) patch it", "namespace": "functions"}
 
 
 def test_both_dialects_ask_the_same() -> None:

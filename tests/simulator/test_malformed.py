@@ -37,6 +37,7 @@ ITEMS: list[Any] = [
     CALL,
     {"type": "function_call_output", "call_id": "call_1", "output": [{"type": "input_text", "text": "x"}]},
     {"type": "additional_tools", "role": "developer", "tools": [WEATHER]},
+    {"type": "tool_search_call", "call_id": "call_2", "execution": "client", "arguments": {"query": "weather"}},
     user("weather, patch"),
 ]  # fmt: skip
 TOOLS = [FUNCTION, {"type": "custom", "name": "patch"}, {"type": "namespace", "name": "n", "tools": [WEATHER]}]
@@ -54,7 +55,7 @@ BODIES: dict[str, dict[str, Any]] = {
             {"role": "assistant", "content": None, "tool_calls": [
                 {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}]},
             {"role": "user", "content": [
-                {"type": "text", "text": "weather"}, {"type": "file", "file": {"file_id": "x"}},
+                {"type": "text", "text": "weather", "refusal": None}, {"type": "file", "file": {"file_id": "x"}},
                 {"type": "image_url", "image_url": {"url": "x"}}]},
         ],
         "tools": [{"type": "function", "function": {"name": "get_weather", "parameters": SCHEMA, "strict": True}},
@@ -162,6 +163,7 @@ WRONG_INNER: list[tuple[dict[str, Any], str]] = [
     ({"input": [[1]]}, "input[0]"), ({"input": [{**CALL, "call_id": []}]}, "input[0].call_id"),
     ({"input": [{"role": []}]}, "input[0].role"), ({"tool_choice": 1}, "tool_choice"),
     ({"input": [{"role": "user", "content": [{"type": {}}]}]}, "input[0].content[0].type"),
+    ({"input": [{**CALL, "arguments": {"a": 1}}]}, "input[0].arguments"),
     ({"text": {"format": 1}}, "text.format"), ({"reasoning": {"effort": []}}, "reasoning.effort"),
 ]  # fmt: skip
 WRONG: list[tuple[str, dict[str, Any], str]] = [

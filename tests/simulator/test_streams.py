@@ -133,6 +133,8 @@ async def test_a_canned_answer_is_delayed_too() -> None:
             "arguments": "{broken", "namespace": "n", "status": "completed"}, id="broken arguments"),
         pytest.param({"custom": "patch", "input": "x"}, {"type": "custom_tool_call", "name": "patch", "input": "x"},
             id="custom tool"),
+        pytest.param({"custom": "exec", "input": "text('x')", "namespace": "functions"}, {"type": "custom_tool_call",
+            "name": "exec", "namespace": "functions", "input": "text('x')"}, id="custom tool of a namespace"),
         pytest.param({"search": "q"}, {"type": "web_search_call", "status": "completed",
             "action": {"type": "search", "query": "q", "queries": ["q"]}}, id="web search"),
         pytest.param({"image": "aGk="}, {"type": "image_generation_call", "status": "completed", "result": "aGk="},
