@@ -40,6 +40,7 @@ def banner(
         f"codex-gateway {__version__}",
         f"  listening on  {', '.join(str(address) if address.path else address.url for address in addresses)}",
         f"  upstream      {_upstream(settings)}",
+        *_providers(settings),
         *_login(settings, commands, logged_in=logged_in, demo=demo),
         *_open(key),
         "",
@@ -61,6 +62,18 @@ def _upstream(settings: Settings) -> str:
     return f"openai_api, {_masked(upstream.base_url)}"
 
 
+def _providers(settings: Settings) -> list[str]:
+    """Where else turns are run: each key goes to the address beside it, and nowhere else."""
+    lines = []
+    for name, provider in settings.providers.items():
+        if provider.mode == "codex_oauth":
+            place = f"ChatGPT plan ({_masked(provider.codex_base_url)})"
+        else:
+            place = f"{_masked(provider.base_url)}, {'with a' if provider.api_key.get_secret_value() else 'no'} key"
+        lines.append(f"  provider      {name}/…  {place}")
+    return lines
+
+
 def _masked(url: str) -> str:
     from gateway.config.mistakes import mask_url
 
@@ -68,8 +81,9 @@ def _masked(url: str) -> str:
 
 
 def _login(settings: Settings, commands: Commands, *, logged_in: bool, demo: bool) -> list[str]:
-    if settings.upstream.mode != "codex_oauth" or logged_in:
+    if logged_in or not settings.uses_login:
         return []
+    demo = demo and settings.upstream.mode == "codex_oauth"
     state = "  answers       SIMULATED: nobody is logged in." if demo else "  login         nobody is logged in."
     return [f"{state} To use your ChatGPT plan (no restart needed): {commands.login}"]
 

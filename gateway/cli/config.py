@@ -60,8 +60,10 @@ def init(
 @app.command()
 def check(ctx: typer.Context, workdir: WorkdirOption = None, config: ConfigOption = None) -> None:
     """Name every mistake in the settings."""
+    from gateway.cli.hints import address, hints
     from gateway.cli.serve import open_door_help
     from gateway.config import open_doors
+    from gateway.config.mistakes import mask_url
 
     context: Context = ctx.obj
     loaded = context.loaded
@@ -69,6 +71,11 @@ def check(ctx: typer.Context, workdir: WorkdirOption = None, config: ConfigOptio
     if addresses:
         context.fail(open_door_help(context, addresses))
     context.say(f"ok: {loaded.path or 'no settings file; the defaults hold'}")
+    for name, section in loaded.settings.providers.items():
+        context.say(f"provider {name}: {mask_url(address(section))}")
+    context.note(_check_store(context))
+    for hint in hints(loaded.settings):
+        context.note(f"hint: {hint}")
 
 
 @app.command()
@@ -94,6 +101,19 @@ def key(ctx: typer.Context, workdir: WorkdirOption = None, config: ConfigOption 
     context.say(value)
 
 
+def _check_store(context: Context) -> str:
+    """One line about the store. Exits with 1 when the gateway could not use it."""
+    import asyncio
+
+    from gateway.errors import StoreUnavailable
+    from gateway.store.check import check as check_store
+
+    try:
+        return asyncio.run(check_store(context.settings.store, context.workdir))
+    except StoreUnavailable as error:
+        context.fail(f"{error.message} ({error.detail})")
+
+
 def _write(path: Path, text: str, *, replace: bool) -> None:
     """Write a whole file that only its owner can read; a reader never sees half of it.
 
@@ -114,20 +134,18 @@ def _write(path: Path, text: str, *, replace: bool) -> None:
 
 def _plain(section: Section) -> dict[str, Any]:
     """Settings as YAML values: secrets as `***`, URLs without their credentials."""
-    from gateway.config import Section
-
-    return {
-        name: _plain(value) if isinstance(value, Section) else _masked(value)
-        for name, value in ((name, getattr(section, name)) for name in type(section).model_fields)
-    }
+    return {name: _masked(getattr(section, name)) for name in type(section).model_fields}
 
 
 def _masked(value: Any) -> Any:
     from pydantic import SecretStr
 
+    from gateway.config import Section
     from gateway.config.mistakes import mask_url
 
     match value:
+        case Section():
+            return _plain(value)
         case SecretStr():
             text = value.get_secret_value()
             return mask_url(text) if "://" in text else "***" if text else ""

@@ -63,24 +63,36 @@ def _findings(context: Context, *, offline: bool) -> Iterator[Finding]:
         yield checks.other_key(refusing[0], bool(context.client_key), context.where_keys_are())
     else:
         yield checks.keys(settings)
-    if settings.upstream.mode == "codex_oauth":
+    if settings.uses_login:
         for finding in checks.login(context.token_path, context.command("auth", "login"), time.time()):
             yield replace(finding, text=context.pasteable(finding.text))
-    else:
-        yield from _api_key(settings)
+    yield from _keys_of_upstreams(settings)
     if not offline:
         yield from asyncio.run(_network(context, settings))
 
 
-def _api_key(settings: Settings) -> Iterator[Finding]:
+def _keys_of_upstreams(settings: Settings) -> Iterator[Finding]:
+    """What each server is sent; a ChatGPT plan is sent the login."""
     from gateway.cli.checks import Finding
+    from gateway.cli.hints import hints, needs_key
 
-    if settings.upstream.api_key.get_secret_value():
-        yield Finding("api key", "ok", "set (upstream.api_key)")
-    elif settings.upstream.base_url == "https://api.openai.com":
-        yield Finding("api key", "fail", "OpenAI needs one", "Set upstream.api_key or OPENAI_API_KEY.")
-    else:
-        yield Finding("api key", "ok", "none is set; requests go out without one")
+    for name, section in {"upstream": settings.upstream, **settings.providers}.items():
+        if section.mode == "codex_oauth":
+            continue
+        subject, place = (
+            ("api key", "upstream") if section is settings.upstream else (f"provider {name}", f"providers.{name}")
+        )
+        variable = needs_key(section)
+        if section.api_key.get_secret_value():
+            yield Finding(subject, "ok", f"a key is set ({place}.api_key)")
+        elif variable is not None:
+            yield Finding(
+                subject, "fail", "its server needs a key", f"Set {place}.api_key{variable and f' or {variable}'}."
+            )
+        else:
+            yield Finding(subject, "ok", "no key is set; requests go out without one")
+    for hint in hints(settings, keys=False):
+        yield Finding("upstreams", "warn", hint)
 
 
 async def _is_ours(context: Context, address: Address) -> bool:

@@ -6,6 +6,7 @@ import asyncio
 import secrets
 from typing import Any
 
+import httptools
 import structlog
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
@@ -45,12 +46,17 @@ class Protocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._in_head = False
-        super().on_headers_complete()
+        if not self._declines_upgrade():
+            super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        if not self._declines_upgrade():
+            super().on_message_complete()
 
     def data_received(self, data: bytes) -> None:
         if self._refused:
             return
-        super().data_received(data)
+        self._parse(data)
         if not self._in_head:
             if self._impatience is not None:
                 self._head_came()
@@ -60,6 +66,41 @@ class Protocol(HttpToolsProtocol):
             self._refuse(HeadTooLarge(f"The request line and headers are longer than {HEAD_BYTES} bytes."))
         elif self._impatience is None:
             self._wait_for_head()
+
+    def _declines_upgrade(self) -> bool:
+        """Whether the parser waits for a protocol that nobody here speaks, `h2c` of Java's client for one."""
+        tunnel = self.parser.get_method() == b"CONNECT"  # an upgrade to the parser, a method we do not have to us
+        return bool(self.parser.should_upgrade()) and not tunnel and not self._should_upgrade()
+
+    def _should_upgrade(self) -> bool:
+        """To WebSocket, from a GET only: its own parser has no answer to another method."""
+        return self.parser.get_method() == b"GET" and super()._should_upgrade()
+
+    def _parse(self, data: bytes) -> None:
+        """As uvicorn does, but an upgrade that is declined is ignored, as RFC 9110 (7.8) wants, and the body is read.
+
+        The parser takes what follows the headers for the other protocol. So it is told of the same request again,
+        without the wish.
+        """
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            if self._should_upgrade():
+                self.handle_websocket_upgrade()
+                return
+            if not self._declines_upgrade():
+                return
+            lines = [self.parser.get_method(), b" ", self.url, b" HTTP/1.1\r\n"]
+            for name, value in self.headers:
+                if name == b"connection":
+                    lines += [b"connection: ", b"close" if b"close" in value.lower() else b"keep-alive", b"\r\n"]
+                elif name != b"upgrade":
+                    lines += [name, b": ", value, b"\r\n"]
+            self.parser = httptools.HttpRequestParser(self)
+            self._parse(b"".join([*lines, b"\r\n", data[upgrade.args[0] :]]))
+        except httptools.HttpParserError:
+            self.send_400_response("Invalid HTTP request received.")
 
     def send_400_response(self, msg: str) -> None:
         """Called by uvicorn for bytes that its parser cannot read."""

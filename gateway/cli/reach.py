@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
 from gateway.cli.checks import Finding
+from gateway.cli.hints import address
 from gateway.config.mistakes import mask_url
 
 if TYPE_CHECKING:
@@ -23,11 +24,10 @@ _PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 
 
 def origins(settings: Settings) -> list[str]:
-    """The servers that the chosen mode needs, without paths, each once."""
-    upstream = settings.upstream
-    urls = [upstream.base_url]
-    if upstream.mode == "codex_oauth":
-        urls = [upstream.codex_base_url, settings.oauth.token_endpoint]
+    """The servers that the upstreams need, without paths, each once."""
+    urls = []
+    for section in (settings.upstream, *settings.providers.values()):
+        urls += [address(section), *([settings.oauth.token_endpoint] if section.mode == "codex_oauth" else [])]
     return list(dict.fromkeys(urlunsplit(urlsplit(url)._replace(path="/", query="")) for url in urls))
 
 

@@ -15,8 +15,6 @@ from gateway.cli.context import ConfigOption, Context, WorkdirOption
 if TYPE_CHECKING:
     from gateway.config import Address
 
-KEY_PREFIX = "sk-gw-"
-
 
 def serve(
     ctx: typer.Context,
@@ -61,12 +59,14 @@ def serve(
 
 def new_key() -> str:
     """A fresh key for clients of the gateway."""
+    from gateway.config.presets import KEY_PREFIX
+
     return KEY_PREFIX + secrets.token_urlsafe(24)
 
 
 def open_door_help(context: Context, addresses: list[Address]) -> str:
     """Why the gateway does not listen there without a key, and the lines that change it."""
-    key = new_key() if context.at_terminal else KEY_PREFIX + "<long random text>"
+    key = new_key() if context.at_terminal else "sk-gw-<long random text>"
     fixes = [
         f"refusing to listen on {', '.join(map(str, addresses))} without a key: whoever reaches it could spend your "
         "quota. Do one of these:"

@@ -17,6 +17,7 @@ from uvicorn.supervisors import Multiprocess
 
 from gateway.cli.listening import BACKLOG
 from gateway.cli.protocol import Protocol
+from gateway.cli.sockets import PING_SECONDS, PONG_SECONDS, WebSockets
 from gateway.config import Settings, load_workdir
 from gateway.config.loading import CONFIG_VARIABLE, HOME_VARIABLE
 
@@ -111,7 +112,10 @@ def _uvicorn_config(settings: Settings, app: Any, **more: Any) -> uvicorn.Config
         app,
         loop="uvloop",
         http=Protocol,
-        ws="none",
+        ws=WebSockets,
+        ws_max_size=settings.limits.body_bytes,
+        ws_ping_interval=PING_SECONDS,
+        ws_ping_timeout=PONG_SECONDS,
         lifespan="on",
         log_config=None,
         log_level="warning",  # its own start and stop lines; ours are the banner and `stopping`

@@ -19,6 +19,7 @@ from gateway.config.tree import (
     Section,
     Server,
     Settings,
+    Store,
     Upstream,
 )
 
@@ -38,6 +39,7 @@ __all__ = [
     "Section",
     "Server",
     "Settings",
+    "Store",
     "Upstream",
     "Workdir",
     "find_workdir",

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-from pydantic import SecretStr, ValidationError
+from pydantic import ValidationError
 
 from gateway.config import document, environment, presets
 from gateway.config.fields import Location, dotted, member_of, section_of
@@ -98,21 +97,18 @@ def read(path: Path | None, environ: Mapping[str, str]) -> Loaded:
     values = _without_blanks(file.values, Settings)
     for location, name in named.items():
         _put(values, location, environment.decode(location, environ[name]))
+    named |= presets.add(values, environ)
     origins = {dotted(location): name for location, name in named.items()}
-    origins |= presets.add(values, environ)
     mistakes = list(file.mistakes)
     try:
         settings = Settings.model_validate(_without_blanks(values, Settings))
     except ValidationError as error:
         for found in error.errors(include_url=False):
-            where = _place(found["loc"], file.lines, named)
-            mistakes.append(Mistake(dotted(found["loc"]), describe(found, Settings), where))
+            below = getattr(found.get("ctx", {}).get("error"), "below", ())
+            location = (*found["loc"], *below)
+            mistakes.append(Mistake(dotted(location), describe(found, Settings), _place(location, file.lines, named)))
     if mistakes:
         raise ConfigError(source, mistakes)
-    key = environ.get("OPENAI_API_KEY", "").strip()
-    if key and _wants_openai_key(settings, key):
-        settings = _with_api_key(settings, key)
-        origins["upstream.api_key"] = "OPENAI_API_KEY"
     return Loaded(settings, path, origins)
 
 
@@ -135,8 +131,7 @@ def _without_blanks(values: dict[str, Any], section: type[Section], above: str =
         elif member is not None and isinstance(value, dict):
             kept[key] = {
                 name: _without_blanks(entry, member, f"{above}{key}.{name}.") if isinstance(entry, dict) else entry
-                for name, entry in value.items()
-                if entry is not None
+                for name, entry in ((name, {} if entry is None else entry) for name, entry in value.items())
             }
         elif value is not None and not (f"{above}{key}" in _ORIGINAL and _is_blank(value, section, key)):
             kept[key] = value
@@ -167,24 +162,3 @@ def _place(location: Location, lines: Mapping[Location, int], named: Mapping[Loc
         if known in lines:
             return f"line {lines[known]}"
     return ""
-
-
-def _wants_openai_key(settings: Settings, key: str) -> bool:
-    """Whether the environment's OpenAI key is for this upstream: OpenAI itself, and no key of its own.
-
-    Any other server must be given its key by name. A shell that uses the gateway exports the gateway's key under the
-    same variable; that one stays here.
-    """
-    upstream = settings.upstream
-    ours = settings.auth.downstream_api_key.get_secret_value()
-    return (
-        upstream.mode == "openai_api"
-        and not upstream.api_key.get_secret_value()
-        and key != ours
-        and urlsplit(upstream.base_url).hostname == "api.openai.com"
-    )
-
-
-def _with_api_key(settings: Settings, key: str) -> Settings:
-    upstream = settings.upstream.model_copy(update={"api_key": SecretStr(key)})
-    return settings.model_copy(update={"upstream": upstream})

@@ -1,10 +1,16 @@
-"""Providers that need no more than their key: known addresses, switched on by the usual environment variables."""
+"""Providers that need no more than their key: known addresses, switched on by the usual environment variables.
+
+A key of the environment goes to its maker's own address and nowhere else. Shells that use the gateway export the
+gateway's key as OPENAI_API_KEY, beside its address as OPENAI_BASE_URL: that one is never taken for OpenAI's.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
+
+from gateway.config.fields import Location
 
 Json = dict[str, Any]
 
@@ -31,53 +37,81 @@ KNOWN: Mapping[str, Json] = {
 }
 """What a provider of one of these names is unless its own section says otherwise."""
 
-_VARIABLES = {"openai": "OPENAI_API_KEY", "anthropic": "ANTHROPIC_API_KEY", "gemini": "GEMINI_API_KEY"}
+VARIABLES = {"openai": "OPENAI_API_KEY", "anthropic": "ANTHROPIC_API_KEY", "gemini": "GEMINI_API_KEY"}
+KEY_PREFIX = "sk-gw-"
+"""How keys begin that the gateway makes for its clients."""
+
+_NO_KEY = "unused"
+"""What the banner tells clients to export where no key is needed."""
 
 
-def add(values: Json, environ: Mapping[str, str]) -> dict[str, str]:
-    """Fill in known providers and their keys, before validation. Returns dotted path → variable of what it took.
+def add(values: Json, environ: Mapping[str, str]) -> dict[Location, str]:
+    """Fill in known providers and their keys, before validation. Returns location → variable of what it took.
 
-    The gateway's own key is never taken for a provider's: shells that use the gateway export it as OPENAI_API_KEY.
+    A provider that is `false` is none, also where its variable is set.
     """
     providers = values.get("providers", {})
     if not isinstance(providers, dict):
         return {}  # a mistake that validation will name
-    origins = {}
-    for name, variable in _VARIABLES.items():
-        key = environ.get(variable, "").strip()
-        section = providers.get(name, {})
-        if not key or key == _own_key(values) or not isinstance(section, dict) or section.get("api_key"):
-            continue
-        if name not in providers and _is_default(values, KNOWN[name]["base_url"]):
-            continue
-        if _host(section.get("base_url", KNOWN[name]["base_url"])) != _host(KNOWN[name]["base_url"]):
-            continue  # the variable's key is for the maker's own servers
-        providers[name] = {**section, "api_key": key}
-        origins[f"providers.{name}.api_key"] = variable
-    for name, section in providers.items():
-        if name in KNOWN and isinstance(section, dict) and section.get("mode", "openai_api") == "openai_api":
-            known = KNOWN[name] if "base_url" not in section else {}
-            providers[name] = {**known, **section}
-    if providers:
-        values["providers"] = providers
-    return origins
+    written = set(providers)
+    for name in written:
+        if providers[name] is False:
+            del providers[name]
+    taken: dict[Location, str] = {}
+    for name, variable in VARIABLES.items():
+        key = _key(environ, variable, values)
+        for place in _places(values, name, written) if key else ():
+            section = values
+            for step in place:
+                section = section.setdefault(step, {})
+            if not section.get("api_key"):
+                section["api_key"] = key
+                taken[(*place, "api_key")] = variable
+    for name, section in values.get("providers", {}).items():
+        if name in KNOWN and _is_at(section, "openai_api", KNOWN[name]["base_url"], KNOWN[name]["base_url"]):
+            values["providers"][name] = {**KNOWN[name], **section}
+    return taken
 
 
-def _own_key(values: Json) -> object:
+def _key(environ: Mapping[str, str], variable: str, values: Json) -> str:
+    """The key of a variable; "" when it is not for its maker but one that clients of a gateway send."""
+    key = environ.get(variable, "").strip()
     auth = values.get("auth")
-    return auth.get("downstream_api_key") if isinstance(auth, dict) else None
+    ours = auth.get("downstream_api_key") if isinstance(auth, dict) else None
+    if key in (ours, _NO_KEY) or key.startswith(KEY_PREFIX):
+        return ""
+    base_url = environ.get("OPENAI_BASE_URL", "").strip()
+    if variable == "OPENAI_API_KEY" and base_url and _origin(base_url) != _origin(KNOWN["openai"]["base_url"]):
+        return ""
+    return key
 
 
-def _is_default(values: Json, base_url: str) -> bool:
-    """The default upstream is this very server already."""
-    upstream = values.get("upstream")
-    if not isinstance(upstream, dict) or upstream.get("mode") != "openai_api":
+def _places(values: Json, name: str, written: set[str]) -> list[tuple[str, ...]]:
+    """The sections about this maker's own server. A provider that is not written is one, unless the default is."""
+    upstream, providers = values.get("upstream", {}), values.get("providers", {})
+    found: list[tuple[str, ...]] = []
+    if _is_at(upstream, "codex_oauth", KNOWN["openai"]["base_url"], KNOWN[name]["base_url"]):
+        found.append(("upstream",))
+    on = name in providers if name in written else not found
+    if on and _is_at(providers.get(name, {}), "openai_api", KNOWN[name]["base_url"], KNOWN[name]["base_url"]):
+        found.append(("providers", name))
+    return found
+
+
+def _is_at(section: object, mode: str, base_url: str, server: str) -> bool:
+    """Whether a section, with these defaults, is about this server."""
+    if not isinstance(section, dict) or _mode(section, mode) != "openai_api":
         return False
-    return _host(upstream.get("base_url", "https://api.openai.com")) == _host(base_url)
+    return _origin(section.get("base_url") or base_url) == _origin(server)
 
 
-def _host(url: object) -> str | None:
+def _mode(section: Json, default: str) -> str:
+    return str(section.get("mode") or default).lower()
+
+
+def _origin(url: object) -> tuple[str, str | None, int | None] | None:
     try:
-        return urlsplit(str(url)).hostname
+        parts = urlsplit(str(url))
+        return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
     except ValueError:
         return None

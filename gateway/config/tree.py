@@ -23,6 +23,14 @@ from gateway.config.addresses import parse_address
 PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")
 
 
+class Misplaced(ValueError):
+    """A mistake further down than the validator that finds it; `below`: the way there."""
+
+    def __init__(self, text: str, *below: str | int) -> None:
+        super().__init__(text)
+        self.below = below
+
+
 class Section(BaseModel):
     """Base of every section: frozen, and unknown keys are refused."""
 
@@ -137,6 +145,14 @@ def _words(value: Any) -> Any:
     return value.replace(",", " ").split() if isinstance(value, str) else value
 
 
+def _store_url(url: SecretStr) -> SecretStr:
+    text = url.get_secret_value()
+    form = r"sqlite:///.*[^/]|postgres(ql)?://.+"
+    if text and not re.fullmatch(form, text):
+        raise ValueError('"" for gateway.db in the work directory, sqlite:///PATH or postgresql://USER:KEY@HOST/NAME')
+    return url
+
+
 DEFAULT_PROVIDER = "upstream"
 """How the section `upstream` is called among the providers."""
 
@@ -158,6 +174,7 @@ ServerKind = Literal[
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Bytes = Annotated[int, Field(gt=0)]
+Days = Annotated[int, Field(ge=0)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 Path = Annotated[str, AfterValidator(_path)]
 Listen = Annotated[str, AfterValidator(_listen)]
@@ -280,18 +297,16 @@ class Provider(Upstream):
     @model_validator(mode="after")
     def _has_address(self) -> Self:
         if self.mode == "openai_api" and "base_url" not in self.model_fields_set:
-            raise ValueError("base_url: a provider of this name has no address of its own")
+            raise ValueError("a base_url: no address is known for a provider of this name")
         return self
 
 
 def _providers(providers: dict[str, Provider]) -> dict[str, Provider]:
-    for name, provider in providers.items():
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name) or name == DEFAULT_PROVIDER:
-            raise ValueError(f"names of letters, digits, '.', '_' and '-', not {name[:40]!r}")
-        known = {*providers, DEFAULT_PROVIDER} - {name}
-        unknown = [entry for entry in provider.fallback if entry.partition("/")[0] not in known]
-        if unknown:
-            raise ValueError(f"{name}.fallback to name other providers, not {unknown[0][:80]!r}")
+    for name in providers:
+        if name == DEFAULT_PROVIDER:
+            raise Misplaced(f"another name: {name!r} is how the section of that name is called", name)
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
+            raise Misplaced("a name of letters, digits, '.', '_' and '-', which begins with a letter or digit", name)
     return providers
 
 
@@ -343,6 +358,28 @@ class Limits(Section):
     """What these responses may weigh together."""
 
 
+class Store(Section):
+    """What is kept, where and for how long. 0 days: for ever."""
+
+    enabled: bool = True
+    url: Annotated[SecretStr, AfterValidator(_store_url)] = SecretStr("")
+    """"" is the SQLite file gateway.db in the work directory."""
+    busy_seconds: Seconds = 5
+    """How long a write waits for another process's write, and a connection to PostgreSQL for the server."""
+    responses_days: Days = 30
+    conversations_days: Days = 0
+    """Since the last change."""
+    ledger_days: Days = 0
+    frames_minutes: Annotated[int, Field(ge=10)] = 60
+    """How long the stream of an ended response can be resumed."""
+    idempotency_hours: Annotated[int, Field(gt=0)] = 24
+    events_minutes: Annotated[int, Field(gt=0)] = 60
+    ledger_batch: Annotated[int, Field(gt=0, le=1000)] = 100
+    """Rows that make the ledger write before its 100 ms are over."""
+    ledger_queue: Annotated[int, Field(gt=0)] = 10_000
+    """Rows that wait for the ledger's writer; further ones are lost, and counted."""
+
+
 class Settings(Section):
     """The whole tree."""
 
@@ -355,11 +392,23 @@ class Settings(Section):
     providers: Annotated[dict[str, Provider], AfterValidator(_providers)] = {}
     chat: Chat = Chat()
     cors: Cors = Cors()
+    store: Store = Store()
     limits: Limits = Limits()
+
+    @property
+    def uses_login(self) -> bool:
+        """Some upstream is a ChatGPT plan."""
+        return any(section.mode == "codex_oauth" for section in (self.upstream, *self.providers.values()))
 
     @model_validator(mode="after")
     def _fallback_exists(self) -> Settings:
-        for entry in self.upstream.fallback:
-            if entry.partition("/")[0] not in self.providers:
-                raise ValueError(f"upstream.fallback to name providers, not {entry[:80]!r}")
+        for name, section in {DEFAULT_PROVIDER: self.upstream, **self.providers}.items():
+            above = (name,) if section is self.upstream else ("providers", name)
+            others = [other for other in (DEFAULT_PROVIDER, *self.providers) if other != name]
+            for index, entry in enumerate(section.fallback):
+                if entry.partition("/")[0] not in others:
+                    text = (
+                        f"one of {', '.join(others) or 'the providers, of which there are none'}, found {entry[:80]!r}"
+                    )
+                    raise Misplaced(text, *above, "fallback", index)
         return self

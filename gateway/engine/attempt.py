@@ -85,7 +85,12 @@ class Attempt:
         body = await answer.read()
         document = _readable(body)
         turn.facts["usage"] = document.get("usage")
+        if plan.relay is not None:
+            _check_answered(document, self._now)
         if plan.exchange is None or plan.relayed:
+            if plan.exchange is not None and document.get("object") == "response":
+                whole = complete_response(document)
+                body = body if whole is document else json.dumps(whole)
             await sink.document(body, {**_relayed_headers(answer), **plan.headers})
             return
         if plan.outbound is not None:
@@ -138,7 +143,9 @@ class Attempt:
     def _source(self, turn: Turn, plan: Plan) -> _Source:
         inlet = None
         if plan.outbound is not None:
-            inlet = plan.outbound.inlet(seed=turn.request_id, created=int(self._now))
+            inlet = plan.outbound.inlet(
+                seed=turn.request_id, created=int(self._now), open_bytes=self._limits.open_item_bytes
+            )
         return _Source(SSEReader(self._limits.event_bytes), Redaction(self._upstream.secrets()), inlet)
 
     # SSE from upstream, SSE to the client -----------------------------------------------------------------------------
@@ -207,8 +214,8 @@ class Attempt:
         if "json" not in kind and "html" not in kind:
             return answer.chunks()
         document = _readable(await answer.read())
-        if isinstance(document.get("error"), dict):
-            raise failure(document["error"], now=self._now)
+        if error := document.get("error"):
+            raise failure(error if isinstance(error, dict) else {"message": str(error)}, now=self._now)
         raise UpstreamError("The upstream answered a stream request with a document.")
 
 
@@ -248,12 +255,22 @@ def _opens(frames: Sequence[Frame], channel: Channel, sink: Sink) -> bool:
 
 def _readable(body: bytes) -> Json:
     try:
-        document = json.loads(body)
+        document = json.loads_served(body)
     except ValueError as error:
         raise UpstreamError("The upstream's answer is not JSON.", detail=repr(body[:200])) from error
     if not isinstance(document, dict):
         raise UpstreamError("The upstream's answer is not a JSON object.")
     return document
+
+
+def _check_answered(document: Json, now: float) -> None:
+    """Some servers tell a failure with status 200. Raises the GatewayError it is."""
+    error = document.get("error")
+    if error or document.get("object") == "error":
+        told = error if isinstance(error, dict) else {"message": str(error or document.get("message") or "")}
+        raise failure(told, now=now)
+    if not document.get("choices"):
+        raise UpstreamError("The upstream's answer has no choices.")
 
 
 def _relayed_headers(answer: Answer) -> dict[str, str]:

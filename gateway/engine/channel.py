@@ -132,10 +132,10 @@ class NativeChannel:
         return self._relay.usage
 
     def shows_output(self, frame: Frame) -> bool:
-        return True
+        return self._relay.shows_output(frame)
 
     def early_failure(self, frame: Frame) -> GatewayError | None:
-        if frame.payload.startswith(b'{"error"'):
+        if frame.event == "error" or frame.payload.startswith((b'{"error"', b'{"object":"error"')):
             return failure(_error_of(frame), now=self._now)
         return None
 

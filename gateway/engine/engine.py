@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gateway.engine.attempt import Attempt
+from gateway.engine.fanout import fan_out
 from gateway.engine.metrics import Metrics, token_counts
-from gateway.engine.plan import Plan, in_client_words, make_plan
+from gateway.engine.plan import Batch, Plan, make_plan
 from gateway.engine.turn import Sink, Turn
 from gateway.errors import GatewayError
 from gateway.upstreams import Call, Model, Upstream
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from gateway.config import Limits
 
 Json = dict[str, Any]
+
+SHORT_WAIT_SECONDS = 1.0
+"""A client gets the answer of a stand-in rather than wait longer than this for a retry of the first upstream."""
 
 REPAIRS = 3
 """How often one turn's body may be repaired after a refusal: unsupported field, encrypted reasoning, history."""
@@ -64,9 +69,12 @@ class Engine:
         """One model by any name a request may give it: its own, an alias, or one with an effort behind it."""
         return await self._providers.model(name)
 
-    async def check(self) -> None:
-        """Raises a GatewayError when turns cannot be run now."""
-        await self._providers.check()
+    async def check(self) -> GatewayError | None:
+        """What keeps the default upstream from running turns now, though another can.
+
+        Raises GatewayError when none can.
+        """
+        return await self._providers.check()
 
     # choose ---------------------------------------------------------------------------------------------------------
 
@@ -75,36 +83,49 @@ class Engine:
 
         Raises the first target's error when all fail: it is the one that the client asked for.
         """
+        entries = target.provider.fallback
         try:
-            await self._run_on(target, turn, sink)
+            await self._run_on(target, turn, sink, patience=SHORT_WAIT_SECONDS if entries else None)
         except GatewayError as error:
             if sink.committed or not falls_back(error):
                 raise
-            for other in await self._providers.after(target):
+            told = dict(turn.facts)
+            for place, entry in enumerate(entries, 1):
+                turn.facts.update(instead_of=told["upstream"], upstream_status=None)
                 try:
-                    await self._run_on(other, turn, sink, fallback=True)
+                    other = await self._providers.instead(target, entry)
+                    patience = SHORT_WAIT_SECONDS if place < len(entries) else None
+                    await self._run_on(other, turn, sink, fallback=True, patience=patience)
                 except GatewayError:
                     if sink.committed:
-                        raise
+                        break
                 else:
                     return
-            raise
+            turn.facts.update({"instead_of": None, "upstream_status": None, **told})
+            raise self._providers.advised(error) from error.__cause__
 
-    async def _run_on(self, target: Target, turn: Turn, sink: Sink, *, fallback: bool = False) -> None:
+    async def _run_on(
+        self, target: Target, turn: Turn, sink: Sink, *, fallback: bool = False, patience: float | None
+    ) -> None:
+        """`patience`: the longest wait before a retry, while somebody else could stand in; None: nobody is left."""
         turn.facts.update(model=target.model, upstream=target.provider.upstream.name, dialect=turn.dialect.name)
         plan = await make_plan(turn, target)
         if fallback:
             plan.headers["x-gateway-upstream"] = target.provider.name
-        await self._call(turn, target.provider.upstream, plan, sink)
+        run = partial(self._call, target.provider.upstream, patience)
+        if isinstance(plan, Batch):
+            await fan_out(turn, plan, sink, limit=self._limits.parallel_prompts, run=run)
+        else:
+            await run(turn, plan, sink)
 
     # call -----------------------------------------------------------------------------------------------------------
 
-    async def _call(self, turn: Turn, upstream: Upstream, plan: Plan, sink: Sink) -> None:
+    async def _call(self, upstream: Upstream, patience: float | None, turn: Turn, plan: Plan, sink: Sink) -> None:
         """Attempts, until one has answered or nothing more can help; none once the client has seen a byte."""
         retries = repairs = 0
         while True:
             attempt = Attempt(upstream, self._limits, self._metrics, now=self._clock())
-            call = Call(plan.route, plan.body, plan.stream, turn.request_id, plan.session_id)
+            call = Call(plan.route, plan.body, plan.stream, turn.request_id, plan.session_id, plan.lite)
             try:
                 await attempt.run(turn, plan, sink, call)
             except GatewayError as error:
@@ -117,8 +138,8 @@ class Engine:
                     repairs += 1
                     continue
                 delay = upstream.delay(retries + 1, error)
-                if delay is None:
-                    raise in_client_words(plan.exchange, error) from error.__cause__
+                if delay is None or (patience is not None and delay > patience and falls_back(error)):
+                    raise plan.in_client_words(error) from error.__cause__
                 retries += 1
                 self._metrics.retried(upstream.name)
                 await self._sleep(delay)

@@ -20,8 +20,9 @@ from prometheus_client.multiprocess import MultiProcessCollector
 CONTENT_TYPE: str = CONTENT_TYPE_LATEST
 OTHER = "other"
 
-_SURFACES = frozenset({"chat", "responses", "models", "system"})
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_SURFACES = frozenset({"chat", "completions", "responses", "models", "passthrough", "system"})
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "WEBSOCKET"})
+"""Of HTTP, and what stands for it where a turn was asked for over a WebSocket."""
 _STATUSES = frozenset(int(status) for status in HTTPStatus)
 _REFRESHES = frozenset({"refreshed", "permanent", "transient", "uncertain", "replaced", "unsaved", "blocked"})
 
@@ -57,6 +58,12 @@ class Metrics:
             registry=self._registry,
             multiprocess_mode="livesum",
         )
+        self._sockets = Gauge(
+            "gateway_open_websockets",
+            "WebSocket connections of clients.",
+            registry=self._registry,
+            multiprocess_mode="livesum",
+        )
         self._children: dict[tuple[object, ...], Any] = {}
 
     def request(
@@ -85,6 +92,12 @@ class Metrics:
 
     def stream_closed(self) -> None:
         self._open.dec()
+
+    def websocket_opened(self) -> None:
+        self._sockets.inc()
+
+    def websocket_closed(self) -> None:
+        self._sockets.dec()
 
     def upstream_answer(self, upstream: str, status: int) -> None:
         """An upstream answered; `status` 0 when there was no answer."""

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gateway.core import json
-from gateway.dialects import Exchange, Outbound, Relay
+from gateway.dialects import Bundle, Exchange, Joint, Outbound, Relay
 from gateway.engine.turn import Turn
 from gateway.errors import GatewayError, InvalidRequest, UpstreamRefusal
 from gateway.upstreams import Route
 from gateway.upstreams.providers import Target
 
 Json = dict[str, Any]
+
+_ITEM = re.compile(r"input\[(\d+)\](.*)", re.DOTALL)
 
 _ROUTES: dict[str, Route] = {"chat": "chat", "responses": "responses", "completions": "completions"}
 """The route of an upstream that speaks a client's own dialect."""
@@ -25,8 +28,9 @@ class Plan:
 
     Exactly one of `exchange` (translated, or inner to inner) and `relay` (native chunks) is set. `outbound` reads the
     answer of a server that does not speak the inner language. `document` is the body as a document when it may be
-    repaired, None when it is the client's own. `relayed`: the upstream speaks the client's dialect, so its documents
-    pass as they are.
+    repaired, None when it is the client's own; `kept` says where the items of its `input` stood in the request, ()
+    when they all still stand there. `relayed`: the upstream speaks the client's dialect, so its documents pass as they
+    are. `lite`: see `upstreams.Call`.
     """
 
     route: Route
@@ -37,18 +41,42 @@ class Plan:
     relay: Relay | None = None
     outbound: Outbound | None = None
     document: Json | None = None
+    kept: tuple[int, ...] = ()
     headers: dict[str, str] = field(default_factory=dict)
     relayed: bool = False
+    lite: bool = False
 
     def repaired(self, document: Json) -> None:
         """Go on with a body from which something was taken out, and tell the client of fields that are gone."""
         if self.exchange is not None and self.document is not None:
             left_out = [name for name in self.document if name not in document]
             report(self.headers, filter(None, map(self.exchange.client_param, left_out)))
+            self.kept = _still_kept(self.kept, self.document.get("input"), document.get("input"))
         self.document, self.body = document, json.dumps(document)
 
+    def in_client_words(self, error: GatewayError) -> GatewayError:
+        """Name the field that the upstream refused as the client knows it: by its own name, at its own place."""
+        named = error.param
+        if self.outbound is not None:
+            error.param = self.outbound.inner_param(error.param)
+        place = _ITEM.match(error.param or "")
+        if place and self.kept:
+            number = int(place[1])
+            error.param = f"input[{self.kept[number]}]{place[2]}" if number < len(self.kept) else "input"
+        return _translated(self.exchange, error, named)
 
-async def make_plan(turn: Turn, target: Target) -> Plan:
+
+@dataclass(slots=True)
+class Batch:
+    """The plans of a request that takes several turns, and what makes one answer of theirs."""
+
+    plans: list[Plan]
+    joint: Joint
+    stream: bool
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+async def make_plan(turn: Turn, target: Target) -> Plan | Batch:
     """How this turn is run on this target.
 
     Raises InvalidRequest, UnsupportedParameter, UnsupportedValue in the client's words.
@@ -66,7 +94,7 @@ def _relay_plan(turn: Turn, target: Target) -> Plan | None:
     if relayed is None:
         return None
     return Plan(
-        route=_ROUTES[turn.dialect.name],
+        route="compact" if relayed.exchange and relayed.exchange.request.compact else _ROUTES[turn.dialect.name],
         stream=turn.document.get("stream") is True,
         body=turn.body if relayed.body is None else json.dumps(relayed.body),
         session_id=turn.hints.session_id,
@@ -76,12 +104,20 @@ def _relay_plan(turn: Turn, target: Target) -> Plan | None:
     )
 
 
-async def _translation_plan(turn: Turn, target: Target) -> Plan:
-    upstream = target.provider.upstream
-    document = turn.document if target.asked == turn.model else {**turn.document, "model": target.asked}
-    exchange = turn.dialect.decode(document, target.provider.choices)
-    request = exchange.request
-    if request.body.get("reasoning") or request.body.get("service_tier"):
+async def _translation_plan(turn: Turn, target: Target) -> Plan | Batch:
+    document = turn.document if target.model == turn.model else {**turn.document, "model": target.model}
+    decoded = turn.dialect.decode(document, target.provider.choices)
+    if not isinstance(decoded, Bundle):
+        return await _exchange_plan(turn, target, decoded)
+    plans = [await _exchange_plan(turn, target, exchange) for exchange in decoded.exchanges]
+    return Batch(plans, decoded.joint, stream=decoded.exchanges[0].request.stream)
+
+
+async def _exchange_plan(turn: Turn, target: Target, exchange: Exchange) -> Plan:
+    upstream, request = target.provider.upstream, exchange.request
+    if target.effort is not None:
+        request = replace(request, body=_with_effort(request.body, target.effort))
+    if target.provider.codex and (request.body.get("reasoning") or request.body.get("service_tier")):
         await upstream.models()  # what the model can do decides what is asked of it
     try:
         shaped = upstream.shape(request, turn.hints)
@@ -92,14 +128,23 @@ async def _translation_plan(turn: Turn, target: Target) -> Plan:
     unchanged = shaped.body is turn.document
     return Plan(
         route=shaped.route,
-        stream=request.stream or upstream.streams_only,
+        stream=shaped.route != "compact" and (request.stream or upstream.streams_only),
         body=turn.body if unchanged else json.dumps(shaped.body),
         session_id=shaped.session_id,
+        lite=shaped.lite,
         exchange=exchange,
         outbound=shaped.outbound,
         document=shaped.body,
+        kept=shaped.kept,
         headers=headers,
     )
+
+
+def _with_effort(body: Json, effort: str) -> Json:
+    """The body with the effort that the model's name asks for, unless it says one itself."""
+    asked = body.get("reasoning")
+    asked = asked if isinstance(asked, dict) else {}
+    return body if asked.get("effort") is not None else {**body, "reasoning": {**asked, "effort": effort}}
 
 
 def report(headers: dict[str, str], names: Iterable[str]) -> None:
@@ -110,15 +155,27 @@ def report(headers: dict[str, str], names: Iterable[str]) -> None:
         headers["x-gateway-dropped"] = ",".join(dropped)
 
 
-def in_client_words(exchange: Exchange | None, error: GatewayError) -> GatewayError:
-    """Name the field that a refusal is about as the client did, when it spoke of it under another name."""
-    named = error.param
+def in_client_words(exchange: Exchange, error: GatewayError) -> GatewayError:
+    """Name the field that the gateway itself refused as the client did, when it spoke of it under another name."""
+    return _translated(exchange, error, error.param)
+
+
+def _translated(exchange: Exchange | None, error: GatewayError, named: str | None) -> GatewayError:
+    """`named`: the field as the message names it; `error.param` is the field of the inner request."""
     if exchange is None or named is None:
         return error
-    error.param = exchange.client_param(named)
+    error.param = exchange.client_param(error.param)
     if error.param != named:
         if error.param is not None:
             error.message = error.message.replace(f"'{named}'", f"'{error.param}'")
         if isinstance(error, UpstreamRefusal):
             error.body = None
     return error
+
+
+def _still_kept(kept: tuple[int, ...], before: Any, after: Any) -> tuple[int, ...]:
+    """Where the items of a repaired input stood in the request; mends change items or leave some out, never both."""
+    if not isinstance(before, list) or not isinstance(after, list) or len(before) == len(after):
+        return kept
+    left = {id(item) for item in after}
+    return tuple(kept[index] if kept else index for index, item in enumerate(before) if id(item) in left)

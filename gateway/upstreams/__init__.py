@@ -6,7 +6,7 @@ it does not retry (the engine does, asking `delay` and `repair`), does not read 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -15,18 +15,41 @@ from gateway.dialects import Outbound
 from gateway.errors import GatewayError
 
 Json = dict[str, Any]
-Route = Literal["responses", "chat", "completions"]
+Route = Literal["responses", "chat", "completions", "compact"]
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One upstream call. `session_id` is stable per conversation; upstreams use it for prompt caching."""
+    """One upstream call. `session_id` is stable per conversation; upstreams use it for prompt caching.
+
+    `lite`: the body has the reduced form of Codex (codex-upstream §5.9), which its backend wants announced.
+    """
 
     route: Route
     body: bytes
     stream: bool
     request_id: str
     session_id: str = ""
+    lite: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """A request that is sent on as it is.
+
+    `path`: below `/v1/`, in plain segments. `query`: as the client sent it, without the question mark. `headers`: the
+    client's that the server may have. `length`: of a body that comes in pieces; None when it is not known.
+    `codings`: content codings that the client reads.
+    """
+
+    method: str
+    path: str
+    query: bytes
+    headers: tuple[tuple[bytes, bytes], ...]
+    body: bytes | AsyncIterable[bytes]
+    request_id: str
+    length: int | None = None
+    codings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +68,16 @@ class Hints:
 class Shaped:
     """A body that the server accepts, the session it belongs to, and what was left out (inner field names).
 
+    `kept`: where the items of its `input` stood in the request, () when they all still stand there.
     `outbound`: the body is in another dialect than the inner one, to be sent on `route`; it reads the answer too.
+    `lite`: see `Call`.
     """
 
     body: Json
     session_id: str
     dropped: tuple[str, ...] = ()
+    kept: tuple[int, ...] = ()
+    lite: bool = False
     route: Route = "responses"
     outbound: Outbound | None = None
 
@@ -115,6 +142,16 @@ class Upstream(Protocol):
         """Deltas of its streams need not be parsed to be believed."""
         ...
 
+    @property
+    def known(self) -> Sequence[Model]:
+        """The models that are known now, without asking anybody."""
+        ...
+
+    @property
+    def passthrough(self) -> tuple[str, ...] | None:
+        """Paths below `/v1` that `forward` may be asked for ("*": all); None when its server has no such routes."""
+        ...
+
     def secrets(self) -> tuple[str, ...]:
         """What it sends with its calls and a client must never see, so that an echo of it can be taken out."""
         ...
@@ -139,6 +176,13 @@ class Upstream(Protocol):
 
         Raises OAuthUnavailable, UpstreamAuth, UpstreamRefusal (4xx, mapped and wrapped), UpstreamOverloaded,
         UpstreamError, UpstreamTimeout, UpstreamUnavailable. Recovers from one 401 by itself.
+        """
+        ...
+
+    async def forward(self, forward: Forward) -> Answer:
+        """Send a request on as it is and return its answer, unread: a 2xx, or a 304.
+
+        Raises what `open` raises, and what a body that comes in pieces raises.
         """
         ...
 

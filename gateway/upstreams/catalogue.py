@@ -38,14 +38,20 @@ def resolve(name: str, models: Sequence[Model], aliases: Mapping[str, str]) -> t
     name = aliases.get(name, name)
     if find(name, models) is not None:
         return name, None
-    match = _SUFFIX.fullmatch(name)
-    if match is None:
+    stem, effort = stem_and_effort(name)
+    if effort is None:
         return name, None
-    slug, effort = aliases.get(match["slug"], match["slug"]), match["tail"] or match["inner"]
+    slug = aliases.get(stem, stem)
     known = find(slug, models)
     if known is None or effort not in known.efforts:
         return name, None
     return slug, effort
+
+
+def stem_and_effort(name: str) -> tuple[str, str | None]:
+    """A name in two, if it ends as if it named an effort; whether it does is for `resolve` to say."""
+    match = _SUFFIX.fullmatch(name)
+    return (name, None) if match is None else (match["slug"], match["tail"] or match["inner"])
 
 
 def looks_suffixed(name: str) -> bool:

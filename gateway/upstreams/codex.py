@@ -14,9 +14,9 @@ import zstandard
 from gateway import __version__
 from gateway.core import json
 from gateway.core.request import Request
-from gateway.errors import GatewayError, UpstreamError
+from gateway.errors import GatewayError, RouteNotFound, UpstreamError
 from gateway.oauth.hosts import require_token_host
-from gateway.upstreams import Answer, Call, Hints, Json, Model, Shaped, repair, retry
+from gateway.upstreams import Answer, Call, Forward, Hints, Json, Model, Shaped, repair, retry
 from gateway.upstreams.catalogue import BUILT_IN
 from gateway.upstreams.cookies import CookieJar
 from gateway.upstreams.faults import refusal
@@ -33,6 +33,20 @@ _MODELS_WAIT_SECONDS = 10
 _COMPRESS_BYTES = 256 * 1024
 """Larger bodies are compressed: the edge has been seen to drop them (codex-upstream §5.11)."""
 _DEAD_ACCOUNT = "account_deactivated"
+_COMPACT_FIELDS = frozenset(
+    {
+        "model",
+        "input",
+        "instructions",
+        "tools",
+        "parallel_tool_calls",
+        "reasoning",
+        "service_tier",
+        "prompt_cache_key",
+        "text",
+    }
+)
+"""What a compaction takes (codex-upstream §9): it refuses `store` and `stream`."""
 
 
 class Login(Protocol):
@@ -66,6 +80,8 @@ class CodexUpstream:
     native: frozenset[str] = frozenset()
     streams_only = True
     trusted = True
+    passthrough = None
+    """Embeddings, audio, files and the like do not exist behind a login (codex-upstream §9)."""
 
     def __init__(
         self,
@@ -77,14 +93,20 @@ class CodexUpstream:
         now: Callable[[], float],
         random: Callable[[], float],
         name: str = "codex",
+        section: str = "upstream",
     ) -> None:
-        """`clock` counts seconds and never goes back, `now` is Unix time, `random` a number in [0, 1)."""
+        """`section`: the settings that errors point at.
+
+        `clock` counts seconds and never goes back, `now` is Unix time, `random` a number in [0, 1).
+        """
         upstream, limits = settings.upstream, settings.limits
         self.name = name
+        self._section = section
         self._tokens = tokens
         self._token_hosts = settings.oauth.token_hosts
         self._line = Line(transport, Patience.of(settings))
         self._url = httpx2.URL(upstream.codex_base_url.rstrip("/") + upstream.codex_responses_path)
+        self._compact_url = self._url.copy_with(path=self._url.path.rstrip("/") + "/compact")
         self._models_url = self._url.copy_with(
             path=self._url.path.rpartition("/")[0] + "/models", params={"client_version": upstream.version}
         )
@@ -94,16 +116,25 @@ class CodexUpstream:
         self._cool_down = retry.CoolDown(cap=limits.cool_down_seconds, clock=clock)
         self._turnstile = Turnstile(limits.parallel_calls)
         self._retries = limits.retries
+        self._json_seconds = limits.json_seconds
         self._now, self._random = now, random
         self._account = ""
         self._sent: tuple[str, ...] = ()
         self._shelf = Shelf(self._fetch_models, clock=clock, fresh_seconds=_MODELS_FRESH_SECONDS, spare=BUILT_IN)
 
+    @property
+    def known(self) -> tuple[Model, ...]:
+        return self._shelf.known
+
     def secrets(self) -> tuple[str, ...]:
         return self._sent
 
     def shape(self, request: Request, hints: Hints) -> Shaped:
-        return shape(request, hints, self._rules, self._shelf.known)
+        shaped = shape(request, hints, self._rules, self._shelf.known)
+        if not request.compact:
+            return shaped
+        body = {name: value for name, value in shaped.body.items() if name in _COMPACT_FIELDS}
+        return replace(shaped, body=body, route="compact")
 
     def repair(self, body: Json, error: GatewayError) -> Json | None:
         return repair.repair(body, error)
@@ -120,20 +151,27 @@ class CodexUpstream:
         login = await self._tokens.credentials()
         self._account = login.account_id
         body, encoding = await _compressed(call.body)
+        compact = call.route == "compact"
         headers: RawHeaders = [
-            (b"Accept", b"text/event-stream"),
+            (b"Accept", b"application/json" if compact else b"text/event-stream"),
             (b"Content-Type", b"application/json"),
             (b"X-Request-ID", call.request_id.encode("ascii", "replace")),
             *encoding,
         ]
+        if call.lite:
+            headers.append((b"x-openai-internal-codex-responses-lite", b"true"))
         if call.session_id:
             headers.append((b"session-id", call.session_id.encode("ascii", "replace")))
         with self._cool_down.watch(login.account_id):
-            answer = await self._send(Outgoing("POST", self._url, headers, body), login)
+            url, wait = (self._compact_url, self._json_seconds) if compact else (self._url, None)
+            answer = await self._send(Outgoing("POST", url, headers, body, wait), login)
             if not 200 <= answer.status < 300:
                 raise await self._refused(answer)
             self._shelf.noticed(answer.headers.get("x-models-etag", ""))
-            return await self._streaming(answer)
+            return answer if compact else await self._streaming(answer)
+
+    async def forward(self, forward: Forward) -> Answer:
+        raise RouteNotFound(f"A ChatGPT login has no /v1/{forward.path}.")
 
     async def models(self) -> list[Model]:
         await self._tokens.credentials()
@@ -181,7 +219,15 @@ class CodexUpstream:
 
     async def _refused(self, answer: HTTPAnswer) -> GatewayError:
         body = await self._line.refusal_body(answer)
-        return refusal(answer.status, answer.headers, body, upstream="codex", now=self._now(), models=self._shelf.known)
+        return refusal(
+            answer.status,
+            answer.headers,
+            body,
+            upstream="codex",
+            section=self._section,
+            now=self._now(),
+            models=self._shelf.known,
+        )
 
     async def _fetch_models(self, etag: str) -> Listing | None:
         login = await self._tokens.credentials()

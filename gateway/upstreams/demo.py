@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from gateway.core.request import Request
 from gateway.errors import GatewayError, UpstreamUnavailable
-from gateway.upstreams import Answer, Call, Hints, Json, Model, Shaped, Upstream
+from gateway.upstreams import Answer, Call, Forward, Hints, Json, Model, Shaped, Upstream
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,14 @@ class UntilLogin:
     def trusted(self) -> bool:
         return self._current.trusted
 
+    @property
+    def known(self) -> Sequence[Model]:
+        return self._current.known
+
+    @property
+    def passthrough(self) -> tuple[str, ...] | None:
+        return self._current.passthrough
+
     def secrets(self) -> tuple[str, ...]:
         return self._current.secrets()
 
@@ -75,6 +83,9 @@ class UntilLogin:
 
     async def open(self, call: Call) -> Answer:
         return await self._current.open(call)
+
+    async def forward(self, forward: Forward) -> Answer:
+        return await self._current.forward(forward)
 
     async def models(self) -> list[Model]:
         return await self._current.models()

@@ -46,7 +46,7 @@ def faults(host: str) -> Iterator[None]:
     """Around everything that touches the network.
 
     Raises UpstreamUnavailable (no connection, or a broken one), UpstreamTimeout (silence), UpstreamError (an answer
-    that is not HTTP). Messages name the host and nothing else of the address.
+    that is not HTTP). `host`: with its port, when that is not the usual one; messages name nothing else of the address.
     """
     try:
         yield
@@ -76,6 +76,7 @@ class _Refused:
     headers: Mapping[str, str]
     problem: Problem
     upstream: Kind
+    section: str
     models: Sequence[Model]
 
     @property
@@ -98,14 +99,16 @@ def refusal(
     *,
     upstream: Kind,
     now: float,
+    section: str = "upstream",
     models: Sequence[Model] = (),
 ) -> GatewayError:
     """The error for an answer that is not 2xx, or not what was asked for.
 
-    `headers` must find names in any case; `now` is Unix time; `models` are named when the one asked for is unknown.
+    `headers` must find names in any case; `now` is Unix time; `section` holds its settings; `models` are named
+    when the one asked for is unknown.
     """
     problem = read(status, headers, body)
-    refused = _Refused(status, headers, problem, upstream, models)
+    refused = _Refused(status, headers, problem, upstream, section, models)
     for rule in _RULES:
         error = rule(refused)
         if error is not None:
@@ -157,9 +160,14 @@ def _credential(refused: _Refused) -> GatewayError | None:
             "The ChatGPT login is not accepted any more. Run `codex-gateway auth login`.",
             detail=f"{refused.problem.code or ''} {refused.problem.message}".strip(),
         )
-    if refused.upstream == "openai" and refused.status in (401, 403) and not _is_policy(refused):
+    # Gemini says it with a 400.
+    if refused.upstream == "openai" and (
+        (refused.status in (401, 403) and not _is_policy(refused)) or refused.says("api key not valid")
+    ):
+        _, _, name = refused.section.partition(".")
+        who = f"The provider {name!r}" if name else "The upstream"
         return UpstreamAuth(
-            f"The upstream refused the gateway's own key (HTTP {refused.status}). Check `upstream.api_key`.",
+            f"{who} refused the gateway's own key (HTTP {refused.status}). Check `{refused.section}.api_key`.",
             detail=refused.problem.message,
         )
     return None
@@ -240,7 +248,7 @@ def _model(refused: _Refused) -> GatewayError | None:
         return None
     if refused.says("requires a newer version of codex"):
         return UpstreamRefusal(
-            f"{refused.problem.message} (In the gateway: raise `upstream.version`.)",
+            f"{refused.problem.message} (In the gateway: raise `{refused.section}.version`.)",
             status=400,
             kind="invalid_request_error",
             code="model_not_found",
@@ -251,7 +259,7 @@ def _model(refused: _Refused) -> GatewayError | None:
         return None
     current = names(refused.models)
     return UpstreamRefusal(
-        "The model does not exist, is not part of the plan, or needs a newer `upstream.version`."
+        f"The model does not exist, is not part of the plan, or needs a newer `{refused.section}.version`."
         + (f" Current models: {current}." if current else ""),
         status=404,
         kind="invalid_request_error",

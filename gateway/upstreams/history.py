@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gateway.core.ids import wire_call_id
+from gateway.core.seal import REASONING, is_ours
 from gateway.errors import InvalidRequest, UnsupportedValue
 
 Json = dict[str, Any]
@@ -18,9 +19,10 @@ _OUTPUT = "_output"
 _BREAKPOINT = "prompt_cache_breakpoint"
 
 
-def clean_history(items: Sequence[Any], namespaces: frozenset[str]) -> list[Any]:
-    """New items for the ones that must change; the others are the same objects.
+def clean_history(items: Sequence[Any], namespaces: frozenset[str]) -> tuple[list[Any], tuple[int, ...]]:
+    """New items for the ones that must change; the others are the same objects. And which ones were kept.
 
+    The places of the kept ones are () when none was left out.
     Raises InvalidRequest for a reference to an item that only a store could resolve, UnsupportedValue for content that
     the backend cannot read.
     """
@@ -30,14 +32,15 @@ def clean_history(items: Sequence[Any], namespaces: frozenset[str]) -> list[Any]
     ]
     kept = []
     left_out = False  # whether the item after this one, reasoning aside, was
-    for item, made in zip(reversed(items), reversed(cleaned), strict=True):
-        if not _is_reasoning(item):
-            left_out = made is None
+    for index in reversed(range(len(items))):
+        if not _is_reasoning(items[index]):
+            left_out = cleaned[index] is None
         elif left_out:
             continue  # reasoning that leads to nothing
-        if made is not None:
-            kept.append(made)
-    return kept[::-1]
+        if cleaned[index] is not None:
+            kept.append(index)
+    kept.reverse()
+    return [cleaned[index] for index in kept], tuple(kept) if len(kept) < len(items) else ()
 
 
 def _is_reasoning(item: Any) -> bool:
@@ -49,8 +52,8 @@ def _clean(item: Json, where: str, namespaces: frozenset[str]) -> Json | None:
     if kind == "item_reference":
         _check_reference(item, where)
         return None
-    if kind == "reasoning" and not item.get("encrypted_content"):
-        return None
+    if kind == "reasoning" and (not item.get("encrypted_content") or is_ours(REASONING, item["encrypted_content"])):
+        return None  # nothing that the backend could read
     changed = {name: value for name, value in item.items() if name not in ("id", "status", _BREAKPOINT)}
     if changed.get("role") == "system":
         changed["role"] = "developer"

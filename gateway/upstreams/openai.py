@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import httpx2
 
 from gateway import __version__
-from gateway.core import json
 from gateway.core.request import Request
-from gateway.errors import GatewayError, UpstreamError
-from gateway.upstreams import Answer, Call, Hints, Json, Model, Shaped, retry
+from gateway.dialects.chat.outbound import ChatOutbound, encode
+from gateway.errors import GatewayError, RouteNotFound
+from gateway.upstreams import Answer, Call, Forward, Hints, Json, Model, Shaped, retry
 from gateway.upstreams.faults import refusal
 from gateway.upstreams.profile import OPENAI, Rules, shape
+from gateway.upstreams.rows import question, rows
+from gateway.upstreams.servers import quirks_of
 from gateway.upstreams.shelf import Listing, Shelf
 from gateway.upstreams.transport import HTTPAnswer, Line, Outgoing, Patience, RawHeaders
 
@@ -40,10 +43,15 @@ class OpenAIUpstream:
         now: Callable[[], float],
         random: Callable[[], float],
         name: str = "openai",
+        section: str = "upstream",
     ) -> None:
-        """`clock` counts seconds and never goes back, `now` is Unix time, `random` a number in [0, 1)."""
+        """`section`: the settings that errors point at.
+
+        `clock` counts seconds and never goes back, `now` is Unix time, `random` a number in [0, 1).
+        """
         upstream, limits = settings.upstream, settings.limits
         self.name = name
+        self._section = section
         self.native = frozenset[str](upstream.dialects)
         self._transport = transport
         self._line = Line(transport, Patience.of(settings))
@@ -51,22 +59,43 @@ class OpenAIUpstream:
             "responses": join(upstream.base_url, upstream.responses_path),
             "chat": join(upstream.base_url, upstream.chat_completions_path),
             "completions": join(upstream.base_url, upstream.completions_path),
+            "compact": join(upstream.base_url, upstream.responses_path.rstrip("/") + "/compact"),
         }
+        self._base_url = upstream.base_url
+        self.passthrough = upstream.passthrough
         self._models_url = join(upstream.base_url, upstream.models_path)
         self.trusted = self._models_url.scheme == "https" and self._models_url.host == "api.openai.com"
         self._rules = Rules(OPENAI, unsupported=upstream.unsupported, aliases=upstream.aliases)
+        self._quirks = quirks_of(upstream.server, upstream.base_url)
         self._json_seconds = limits.json_seconds
+        self._head_seconds = max(limits.json_seconds, limits.idle_seconds)
         self._retries = limits.retries
         self._now, self._random = now, random
         self._api_key = upstream.api_key.get_secret_value()
         self._headers = _headers(self._api_key)
         self._shelf = Shelf(self._fetch_models, clock=clock, fresh_seconds=_MODELS_FRESH_SECONDS)
 
+    @property
+    def known(self) -> tuple[Model, ...]:
+        return self._shelf.known
+
     def secrets(self) -> tuple[str, ...]:
         return (self._api_key,)
 
     def shape(self, request: Request, hints: Hints) -> Shaped:
-        return shape(request, hints, self._rules, self._shelf.known)
+        """As sent to a server that speaks Responses; in chat's words to one that speaks nothing else.
+
+        Raises InvalidRequest, UnsupportedParameter, UnsupportedValue or PreviousResponseNotFound, and RouteNotFound
+        where a compaction is asked of one that has none.
+        """
+        shaped = shape(request, hints, self._rules, self._shelf.known)
+        if "responses" in self.native:
+            return replace(shaped, route="compact") if request.compact else shaped
+        if request.compact:
+            raise RouteNotFound(f"{self.name} has no compaction.")
+        encoded = encode(shaped.body, self._quirks, stream=request.stream, unsupported=self._rules.unsupported)
+        outbound = ChatOutbound(encoded, self._quirks, shaped.body)
+        return replace(shaped, body=encoded.body, dropped=encoded.dropped, route="chat", outbound=outbound)
 
     def repair(self, body: Json, error: GatewayError) -> Json | None:
         """Never: the server gets what the client sent, and says itself what is wrong with it."""
@@ -88,6 +117,22 @@ class OpenAIUpstream:
             return answer
         raise await self._refused(answer)
 
+    async def forward(self, forward: Forward) -> Answer:
+        url = join(self._base_url, f"/v1/{forward.path}")
+        outgoing = Outgoing(
+            forward.method,
+            url.copy_with(query=forward.query) if forward.query else url,
+            [*self._headers, *forward.headers, (b"X-Request-ID", forward.request_id.encode("ascii", "replace"))],
+            forward.body,
+            self._head_seconds,  # whoever reads the answer bounds the silence in it
+            forward.length,
+            forward.codings,
+        )
+        answer = await self._line.send(outgoing)
+        if 200 <= answer.status < 300 or answer.status == 304:
+            return answer
+        raise await self._refused(answer)
+
     async def models(self) -> list[Model]:
         return await self._shelf.models()
 
@@ -99,18 +144,25 @@ class OpenAIUpstream:
 
     async def _fetch_models(self, etag: str) -> Listing | None:
         # OpenAI's list has no version to ask with.
-        answer = await self._line.send(Outgoing("GET", self._models_url, self._headers, wait=_MODELS_WAIT_SECONDS))
+        url, headers = question(self._models_url, self._headers, self._api_key)
+        answer = await self._line.send(Outgoing("GET", url, headers, wait=_MODELS_WAIT_SECONDS))
         if answer.status in (404, 405, 501):
             await answer.aclose()
             return Listing(())  # A server without a list still runs models by their names.
         if not 200 <= answer.status < 300:
             raise await self._refused(answer)
-        return Listing(_rows(await answer.read()))
+        return Listing(rows(await answer.read(), self.name))
 
     async def _refused(self, answer: HTTPAnswer) -> GatewayError:
         body = await self._line.refusal_body(answer)
         return refusal(
-            answer.status, answer.headers, body, upstream="openai", now=self._now(), models=self._shelf.known
+            answer.status,
+            answer.headers,
+            body,
+            upstream="openai",
+            section=self._section,
+            now=self._now(),
+            models=self._shelf.known,
         )
 
 
@@ -131,24 +183,3 @@ def _headers(api_key: str) -> RawHeaders:
     if api_key:
         headers.append((b"Authorization", b"Bearer " + api_key.encode("utf-8")))
     return headers
-
-
-def _rows(body: bytes) -> tuple[Model, ...]:
-    try:
-        document: Any = json.loads(body)
-    except ValueError as error:
-        raise UpstreamError("The upstream's list of models is not JSON.") from error
-    rows = document.get("data") if isinstance(document, Mapping) else document
-    if not isinstance(rows, list):
-        raise UpstreamError("The upstream's list of models has no rows.")
-    return tuple(_row(row) for row in rows if isinstance(row, dict) and isinstance(row.get("id"), str))
-
-
-def _row(row: Json) -> Model:
-    created, owner = row.get("created"), row.get("owned_by")
-    return Model(
-        id=row["id"],
-        created=int(created) if isinstance(created, (int, float)) else 0,
-        owned_by=owner if isinstance(owner, str) else "openai",
-        document=row,
-    )

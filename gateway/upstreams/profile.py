@@ -168,14 +168,15 @@ class _Filter:
             body["tools"] = tools.clean_tools(body["tools"])
         if "tool_choice" in body:
             body["tool_choice"] = tools.clean_choice(body["tool_choice"])
-        body["input"] = clean_history(sent.get("input", []), tools.namespaces(sent))
+        body["input"], kept = clean_history(sent.get("input", []), tools.namespaces(sent))
         self._set(body, "reasoning", self._reasoning(body.get("reasoning"), effort))
         self._set(body, "service_tier", self._tier(body.get("service_tier")))
         self._set(body, "stream_options", _stream_options(body.get("stream_options")))
         self._set(body, "client_metadata", self._client_metadata(body.get("client_metadata")))
         body["include"] = self._include(body.get("include"))
         body["prompt_cache_key"] = session_id({**sent, "model": slug}, hints)
-        return Shaped(body=body, session_id=body["prompt_cache_key"], dropped=tuple(self._dropped))
+        session = body["prompt_cache_key"]
+        return Shaped(body=body, session_id=session, dropped=tuple(self._dropped), kept=kept, lite=_is_lite(body))
 
     @staticmethod
     def _set(body: Json, name: str, value: Any) -> None:
@@ -279,6 +280,12 @@ class _Filter:
 
 
 _CODEX_METADATA = frozenset({"session_id", "thread_id", "turn_id", "x-codex-installation-id", "x-codex-window-id"})
+
+
+def _is_lite(body: Json) -> bool:
+    """Whether the body has the form that Codex uses for some models: the tools are its first item."""
+    first = next(iter(body["input"]), None)
+    return not body.get("tools") and isinstance(first, dict) and first.get("type") == "additional_tools"
 
 
 def _small(key: str, value: str) -> bool:

@@ -74,6 +74,8 @@ def _sound(document: Any, body: bytes) -> Json | None:
 
 def _find(document: Any) -> Json | None:
     """The error object of a JSON document, made from what there is."""
+    if isinstance(document, list) and len(document) == 1:
+        document = document[0]  # as Gemini puts it
     if not isinstance(document, dict):
         return {"message": document} if isinstance(document, str) and document else None
     for key in ("error", "detail"):

@@ -7,7 +7,7 @@ cookies and redirects that nobody wants here, at ten times the cost.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mapping
 from dataclasses import dataclass
 from types import AsyncGeneratorType
 from typing import TYPE_CHECKING
@@ -30,6 +30,8 @@ _IDLE_CONNECTION_SECONDS = 30
 
 _DECODED = frozenset({"gzip", "x-gzip", "deflate"})
 _PLAIN = frozenset({"", "identity"})
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+"""Methods of which servers demand a Content-Length even when there is nothing to send."""
 
 
 def build_transport(*, proxy_url: str, connections: int, trust_environment: bool = False) -> httpx2.AsyncBaseTransport:
@@ -69,13 +71,38 @@ class Patience:
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A request. `wait` bounds silence, and the whole of `HTTPAnswer.read`; None: the patience for a stream."""
+    """A request. `wait` bounds silence, and the whole of `HTTPAnswer.read`; None: the patience for a stream.
+
+    `length`: of a body that comes in pieces; None when nobody knows it yet, then it is sent in chunks.
+    `codings`: content codings that the answer may have, and keeps.
+    """
 
     method: str
     url: httpx2.URL
     headers: RawHeaders
-    body: bytes = b""
+    body: bytes | AsyncIterable[bytes] = b""
     wait: float | None = None
+    length: int | None = None
+    codings: tuple[str, ...] = ()
+
+    def framing(self) -> RawHeaders:
+        """The headers that say where the body ends."""
+        if isinstance(self.body, bytes):
+            told = self.body or self.method in _WITH_BODY
+            return [(b"Content-Length", b"%d" % len(self.body))] if told else []
+        if self.length is None:
+            return [(b"Transfer-Encoding", b"chunked")]
+        return [(b"Content-Length", b"%d" % self.length)]
+
+
+class _Pieces(httpx2.AsyncByteStream):
+    """A request body as it comes. What its source raises ends the call, whose connection is closed."""
+
+    def __init__(self, source: AsyncIterable[bytes]) -> None:
+        self._source = source
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return aiter(self._source)
 
 
 class Line:
@@ -88,10 +115,11 @@ class Line:
     async def send(self, outgoing: Outgoing) -> HTTPAnswer:
         """Send a request and return its answer, unread, whatever its status is.
 
-        Raises UpstreamUnavailable, UpstreamTimeout, UpstreamError.
+        Raises UpstreamUnavailable, UpstreamTimeout, UpstreamError, and what a body that comes in pieces raises.
         """
         patience = self._patience
         silence = patience.idle if outgoing.wait is None else outgoing.wait
+        body = outgoing.body
         request = httpx2.Request(
             outgoing.method,
             outgoing.url,
@@ -99,23 +127,28 @@ class Line:
                 (b"Host", outgoing.url.netloc),
                 *outgoing.headers,
                 # Compressed events would wait in the compressor, and cost both sides time.
-                (b"Accept-Encoding", b"identity"),
-                *([(b"Content-Length", b"%d" % len(outgoing.body))] if outgoing.body else []),
+                (b"Accept-Encoding", ", ".join(outgoing.codings or ("identity",)).encode("ascii")),
+                *outgoing.framing(),
             ],
-            stream=httpx2.ByteStream(outgoing.body),
+            stream=httpx2.ByteStream(body) if isinstance(body, bytes) else _Pieces(body),
             extensions={
                 "timeout": {
                     "connect": patience.connect,
                     "pool": patience.connect,
-                    "write": silence,
+                    # A server may think long about a whole body, but not about its next piece.
+                    "write": silence if isinstance(body, bytes) else patience.idle,
                     "read": silence,
                 }
             },
         )
-        with faults(outgoing.url.host):
+        with faults(outgoing.url.netloc.decode()):
             response = await self._transport.handle_async_request(request)
         return HTTPAnswer(
-            response, host=outgoing.url.host, limit=patience.answer_bytes, whole=outgoing.wait or patience.whole
+            response,
+            host=outgoing.url.netloc.decode(),
+            limit=patience.answer_bytes,
+            whole=outgoing.wait or patience.whole,
+            codings=outgoing.codings,
         )
 
     async def refusal_body(self, answer: HTTPAnswer) -> bytes:
@@ -137,14 +170,26 @@ class Line:
 
 
 class HTTPAnswer:
-    """An answer over HTTP whose body has not been read (`gateway.upstreams.Answer`)."""
+    """An answer over HTTP whose body has not been read (`gateway.upstreams.Answer`).
+
+    `headers` are about the body as `chunks` gives it: where a coding is taken off, they do not speak of it.
+    """
 
     status: int
     headers: Mapping[str, str]
 
-    def __init__(self, response: httpx2.Response, *, host: str, limit: int, whole: float) -> None:
+    def __init__(
+        self, response: httpx2.Response, *, host: str, limit: int, whole: float, codings: tuple[str, ...] = ()
+    ) -> None:
         self.status = response.status_code
         self.headers = response.headers
+        self._encodings: set[str] = set()
+        if "content-encoding" in response.headers:
+            self._encodings = _codings(response.headers["content-encoding"], codings)
+            if self._encodings:
+                self.headers = response.headers.copy()
+                for name in ("content-encoding", "content-length"):
+                    self.headers.pop(name, None)
         self.set_cookie = response.headers.get_list("set-cookie")
         self._response = response
         self._host = host
@@ -153,19 +198,18 @@ class HTTPAnswer:
         self._pieces: AsyncGenerator[bytes] | None = None
 
     def chunks(self) -> AsyncIterator[bytes]:
-        """The body as it comes, decompressed if the server compressed it all the same."""
+        """The body as it comes, decompressed if the server compressed it unasked."""
         self._pieces = self._read()
         return self._pieces
 
     async def _read(self) -> AsyncGenerator[bytes]:
-        encodings = {name.strip().lower() for name in self.headers.get("content-encoding", "").split(",")} - _PLAIN
         with faults(self._host):
-            if not encodings:
+            if not self._encodings:
                 stream = self._response.stream
                 assert isinstance(stream, httpx2.AsyncByteStream)
                 async for piece in stream:
                     yield piece
-            elif encodings <= _DECODED:
+            elif self._encodings <= _DECODED:
                 async for piece in self._response.aiter_bytes():
                     yield piece
             else:
@@ -193,3 +237,9 @@ class HTTPAnswer:
         await self._response.aclose()
         if isinstance(self._pieces, AsyncGeneratorType) and not self._pieces.ag_running:
             await self._pieces.aclose()
+
+
+def _codings(header: str, kept: tuple[str, ...]) -> set[str]:
+    """The codings of a Content-Encoding that have to be taken off: all of them, unless all may stay."""
+    found = {name.strip().lower() for name in header.split(",")} - _PLAIN
+    return set() if found <= set(kept) else found

@@ -90,6 +90,10 @@ class Process:
         self.wait_for("Try it")
         return url
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def terminate(self) -> None:
         self._process.terminate()
 

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.core.frames import Frame
 from gateway.core.repair import Repair
-from gateway.dialects import Choices, Dialect, chat, responses
+from gateway.dialects import Bundle, Choices, Dialect, chat, responses
 from gateway.engine.channel import NativeChannel, TranslatedChannel, early_failure
 from gateway.errors import GatewayError, UpstreamError
 from gateway.wire.sse import SSEReader
@@ -42,6 +42,7 @@ def frames(*events: Json) -> list[Frame]:
 
 def channel(dialect: Dialect, body: Json) -> TranslatedChannel:
     exchange = dialect.decode({"model": "m", "stream": True, **body}, Choices())
+    assert not isinstance(exchange, Bundle)
     repair = Repair("seed", created=1, model="m", trusted=True, open_item_bytes=1 << 20)
     return TranslatedChannel(repair, exchange.stream_encoder(1), now=0.0)
 

@@ -22,7 +22,7 @@ from tests.live.sdk import AsyncSdk, Sdk, SyncSdk
 from tests.serving import serving
 
 Json = dict[str, Any]
-DialectName = Literal["chat", "responses"]
+DialectName = Literal["chat", "completions", "responses"]
 
 KEY = "sk-gw-test"
 MODEL = "gpt-5.5"
@@ -40,11 +40,17 @@ class Mode:
     def codex(self) -> bool:
         return bool(self.upstream["mode"] == "codex_oauth")
 
+    @property
+    def inner(self) -> bool:
+        """Whether the upstream speaks the inner language, as Responses or as Codex does."""
+        return self.codex or "responses" in self.native
+
     def route(self, dialect: DialectName) -> str:
         """The simulator's route that a request of this dialect ends at."""
         if self.codex:
             return "codex.responses"
-        return f"openai.{dialect}" if dialect in self.native else "openai.responses"
+        inner = "responses" if self.inner else "chat"
+        return f"openai.{dialect if dialect in self.native else inner}"
 
 
 CODEX = Mode("codex_oauth", {"mode": "codex_oauth"})
@@ -54,7 +60,14 @@ TRANSLATED = Mode(
     {"mode": "openai_api", "api_key": "sk-simulated", "dialects": ["responses"]},
     native=frozenset({"responses"}),
 )
-MODES = (CODEX, NATIVE, TRANSLATED)
+CHAT_ONLY = Mode(
+    "openai_api-chat",
+    {"mode": "openai_api", "api_key": "sk-simulated", "dialects": ["chat"]},
+    native=frozenset({"chat"}),
+)
+MODES = (CODEX, NATIVE, TRANSLATED, CHAT_ONLY)
+INNER = (CODEX, NATIVE, TRANSLATED)
+"""Modes whose upstream speaks the inner language."""
 
 LIMITS: Json = {"retries": 0, "cool_down_seconds": 0}
 """What tests want unless they are about these: one upstream call a request, and no memory of plan limits."""
@@ -70,7 +83,7 @@ class Stoppable:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         task = asyncio.current_task()
         assert task is not None
-        if scope["type"] == "http":
+        if scope["type"] != "lifespan":
             self._tasks.add(task)
         try:
             await self._app(scope, receive, send)

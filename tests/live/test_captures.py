@@ -19,6 +19,8 @@ from tests.live.stack import KEY, MODEL, MODES, Mode, Stack, running
 from tests.sdk_types import (
     check_chat,
     check_chat_stream,
+    check_completion,
+    check_completion_stream,
     check_error,
     check_models,
     check_response,
@@ -32,6 +34,9 @@ Json = dict[str, Any]
 CAPTURES = Path(__file__).parent.parent / "corpus" / "captures"
 ALIASES = {"stub-model": MODEL, "stub-reasoner": MODEL, "stub-midfail": MODEL}
 TURNS = {"/v1/chat/completions": "chat", "/v1/responses": "responses"}
+COMPACT = "/v1/responses/compact"
+LEGACY = "/v1/completions"
+EMBEDDINGS = "/v1/embeddings"
 STATE = ("previous_response_id", "conversation", "background", "prompt")
 """Fields that name state: this version keeps none, a server that speaks Responses may."""
 
@@ -98,6 +103,8 @@ def expected(capture: Capture, mode: Mode) -> Refused | None:
         return Refused(401, "invalid_api_key")
     if capture.path == "/v1/models" or capture.path.startswith("/v1/models/"):
         return None
+    if capture.path in (COMPACT, LEGACY) or (capture.path == EMBEDDINGS and not mode.codex):
+        return None
     if dialect is None:
         return Refused(404, "unknown_url")
     if capture.method != "POST" or capture.websocket:
@@ -121,7 +128,7 @@ def _state(body: Json, mode: Mode) -> Refused | None:
     named = next((field for field in STATE if body.get(field)), None)
     if named == "previous_response_id":
         return Refused(400, "previous_response_not_found", named)
-    if mode.codex and named is not None:
+    if named is not None and (mode.codex or not mode.inner):
         return Refused(400, "unsupported_parameter", named)
     if mode.codex and (body.get("top_logprobs") or "message.output_text.logprobs" in (body.get("include") or ())):
         return Refused(400, "unsupported_parameter")
@@ -136,6 +143,15 @@ def check_served(capture: Capture, content: bytes) -> None:
         return
     if capture.path.startswith("/v1/models/"):
         assert json.loads(content)["object"] == "model"
+        return
+    if capture.path == COMPACT:
+        assert json.loads(content)["output"][-1]["type"] == "compaction"
+        return
+    if capture.path == EMBEDDINGS:
+        assert len(json.loads(content)["data"]) == (len(body["input"]) if isinstance(body["input"], list) else 1)
+        return
+    if capture.path == LEGACY:
+        assert _completion(body, content).startswith("PONG-42")
         return
     text, calls = (_chat if TURNS[capture.path] == "chat" else _response)(body, content)
     asked = json.dumps(body)
@@ -152,6 +168,13 @@ def check_served(capture: Capture, content: bytes) -> None:
         assert text == "PONG-42"
     if _wants_json(body) and not calls:
         assert isinstance(json.loads(text), dict)
+
+
+def _completion(body: Json, content: bytes) -> str:
+    if body.get("stream"):
+        usage = bool((body.get("stream_options") or {}).get("include_usage"))
+        return check_completion_stream(content, usage).texts[0]
+    return check_completion(content).choices[0].text
 
 
 def _chat(body: Json, content: bytes) -> tuple[str, list[str]]:

@@ -76,7 +76,7 @@ async def test_a_slash_at_the_end_is_optional(stack: Stack, path: str) -> None:
     assert answer.status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/v1/nothing-here", "/v1/", "/v2/models", "/nothing", "/v1/embeddings"])
+@pytest.mark.parametrize("path", ["/v1/nothing-here", "/v1/", "/v2/models", "/nothing", "/v1/batches"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
 async def test_an_unknown_path_is_a_404_in_json(stack: Stack, path: str, method: str) -> None:
     answer = await stack.http.request(method, path)

@@ -83,7 +83,7 @@ async def test_an_unknown_model_is_told_which_ones_there_are(sdk: Sdk) -> None:
 @pytest.mark.proves("FAIL-36")
 async def test_an_unknown_address_is_not_found(sdk: Sdk) -> None:
     with pytest.raises(openai.NotFoundError) as caught:
-        await sdk.call("embeddings.create", model="text-embedding-3-small", input="hi")
+        await sdk.call("batches.list")
     assert caught.value.code == "unknown_url"
 
 

@@ -11,7 +11,7 @@ from openai.types.responses import Response
 from pydantic import BaseModel
 
 from tests.live.sdk import Sdk, events, helped
-from tests.live.stack import CODEX, MODEL, NATIVE, Stack, only
+from tests.live.stack import CODEX, INNER, MODEL, NATIVE, Stack, only
 from tests.sdk_types import check_response, check_response_stream
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -137,6 +137,7 @@ async def test_parse_works_on_a_stream(sdk: Sdk) -> None:
 
 
 @pytest.mark.proves("ENGINE-stateless")
+@only(*INNER)
 async def test_tools_work_without_state(sdk: Sdk, stack: Stack) -> None:
     """The whole output is echoed as it came, ids and encrypted reasoning included."""
     arguments: Json = {
@@ -176,6 +177,7 @@ async def test_a_forced_tool_is_called_and_none_is_not(sdk: Sdk) -> None:
     assert [item.type for item in response.output] == ["message"]
 
 
+@only(*INNER)
 async def test_reasoning_is_streamed_as_a_summary(sdk: Sdk) -> None:
     shown, final = await helped(
         sdk, HELPER, model=MODEL, input="Say something", reasoning={"effort": "low", "summary": "auto"}
@@ -280,6 +282,7 @@ CODEX_HEADERS = {
 
 
 @pytest.mark.proves("ENGINE-codex-client")
+@only(*INNER)
 async def test_a_codex_turn_with_namespaces_goes_round(stack: Stack) -> None:
     body = codex_body()
     answer = await stack.http.post("/v1/responses", json=body, headers=CODEX_HEADERS)
@@ -299,6 +302,7 @@ async def test_a_codex_turn_with_namespaces_goes_round(stack: Stack) -> None:
 
 
 @pytest.mark.proves("ENGINE-codex-client")
+@only(*INNER)
 async def test_tools_in_the_input_of_a_codex_turn_are_used(stack: Stack) -> None:
     """gpt-6 has no top-level tools: an input item carries them."""
     body = codex_body()

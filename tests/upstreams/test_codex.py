@@ -47,11 +47,11 @@ def rows(*models: dict[str, Any], etag: str = '"v1"') -> Reply:
     return Reply.json({"models": list(models)}, etag=etag)
 
 
-@pytest.mark.proves("UPSTREAM-codex-headers", "FAIL-28", "FAIL-38")
+@pytest.mark.proves("UPSTREAM-codex-headers", "UPSTREAM-codex-lite", "FAIL-28", "FAIL-38")
 async def test_a_call_carries_our_own_identity_and_the_login_of_the_moment() -> None:
     logins = Logins()
     async with playing(Reply(), Reply()) as backend, codex(backend.url, logins) as upstream:
-        await (await upstream.open(call(b'{"a":1}', session_id="talk-1"))).read()
+        await (await upstream.open(call(b'{"a":1}', session_id="talk-1", lite=True))).read()
         logins.current = Login("access-2", "acct-2", fedramp=True)
         await (await upstream.open(call())).read()
         first, second = backend.received
@@ -68,12 +68,14 @@ async def test_a_call_carries_our_own_identity_and_the_login_of_the_moment() -> 
         "content-type": "application/json",
         "content-length": "7",
         "session-id": "talk-1",
+        "x-openai-internal-codex-responses-lite": "true",
         "x-request-id": "req-1",
     }
     assert (first.method, first.path, first.body) == ("POST", PATH, b'{"a":1}')
     assert (second.headers["authorization"], second.headers["chatgpt-account-id"]) == ("Bearer access-2", "acct-2")
     assert second.headers["x-openai-fedramp"] == "true"
     assert "session-id" not in second.headers
+    assert "x-openai-internal-codex-responses-lite" not in second.headers
 
 
 @pytest.mark.proves("FAIL-30")

@@ -174,6 +174,13 @@ def test_a_request_of_the_codex_client_reaches_the_backend_as_it_is(body: Json) 
     assert (made.session_id, made.dropped) == (body["prompt_cache_key"], ())
 
 
+@pytest.mark.proves("UPSTREAM-codex-lite")
+def test_the_reduced_form_is_announced_and_no_other() -> None:
+    assert shaped(LITE).lite
+    for other in (BODY, {**LITE, "tools": BODY["tools"]}, {**LITE, "input": LITE["input"][1:]}):
+        assert not shaped(other).lite
+
+
 @bodies
 @pytest.mark.proves("UPSTREAM-codex-client")
 def test_its_order_is_kept_to_the_byte_so_that_the_prompt_is_found_in_the_cache(body: Json) -> None:

@@ -236,6 +236,39 @@ def test_a_refused_key_is_a_bad_gateway_and_no_401(status: int) -> None:
     assert "sk-" not in error.message + error.detail
 
 
+@pytest.mark.proves("PROVIDERS-errors")
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (401, {"error": {"message": "Incorrect API key provided: sk-abc***def.", "code": "invalid_api_key"}}),
+        (
+            400,
+            [{"error": {"code": 400, "message": "API key not valid. Please pass one.", "status": "INVALID_ARGUMENT"}}],
+        ),
+    ],
+    ids=["OpenAI", "Gemini"],
+)
+def test_a_refused_key_of_a_provider_is_told_with_its_setting(status: int, body: Any) -> None:
+    error = refusal(status, {}, orjson.dumps(body), upstream="openai", section="providers.far", now=NOW)
+    assert (error.status, error.code) == (502, "upstream_auth")
+    assert error.message == (
+        f"The provider 'far' refused the gateway's own key (HTTP {status}). Check `providers.far.api_key`."
+    )
+
+
+@pytest.mark.proves("PROVIDERS-errors")
+def test_a_plan_that_is_a_provider_names_its_own_version() -> None:
+    body = orjson.dumps({"detail": "The 'm' model requires a newer version of Codex."})
+    error = refusal(400, {}, body, upstream="codex", section="providers.plan", now=NOW)
+    assert error.message.endswith("(In the gateway: raise `providers.plan.version`.)")
+
+
+@pytest.mark.proves("PROVIDERS-errors")
+def test_an_error_in_a_list_of_one_is_read() -> None:
+    error = refused(400, [{"error": {"code": 400, "message": "Bad role.", "status": "INVALID"}}], upstream="openai")
+    assert (error.status, error.message) == (400, "Bad role.")
+
+
 @pytest.mark.proves("CASE-146")
 def test_a_403_about_what_was_asked_is_relayed() -> None:
     body = {"error": {"message": "no", "type": BAD, "code": "unsupported_country_region_territory", "param": None}}

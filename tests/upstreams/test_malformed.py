@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.core import json
-from gateway.dialects import Choices, Dialect
+from gateway.dialects import Bundle, Choices, Dialect
 from gateway.dialects.chat import DIALECT as CHAT_DIALECT
 from gateway.dialects.responses import DIALECT as RESPONSES_DIALECT
 from gateway.errors import GatewayError, InvalidRequest
@@ -38,6 +38,7 @@ def shaped(dialect: Dialect, document: Any, profile: Profile = CODEX, mode: Mode
         assert isinstance(error, InvalidRequest)
         assert error.param
         return None
+    assert not isinstance(exchange, Bundle)
     try:
         made = shape(exchange.request, Hints(), Rules(profile, mode, "Help.", {"a": "b"}), MODELS)
     except GatewayError as error:

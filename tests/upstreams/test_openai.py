@@ -93,7 +93,7 @@ async def test_models_are_the_servers_own_rows_and_kept_for_a_minute() -> None:
         found = await upstream.models()
         assert found == [
             Model("m-1", created=5, owned_by="me", document=row),
-            Model("m-2", document={"id": "m-2"}),
+            Model("m-2", document={"id": "m-2", "object": "model", "created": 0, "owned_by": "openai"}),
         ]
         clock.time += 59
         assert await upstream.models() == found

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.core.request import Request
+from gateway.core.seal import REASONING, sealed
 from gateway.errors import InvalidRequest, PreviousResponseNotFound, UnsupportedParameter, UnsupportedValue
 from gateway.upstreams import Hints, Model, Shaped
 from gateway.upstreams.profile import CODEX, OPENAI, Rules, shape
@@ -231,6 +232,12 @@ def test_replayed_reasoning_lives_by_its_encrypted_content_only() -> None:
     assert input_of(
         {**kept, "id": "rs_1", "status": "completed"}, HELLO, {"type": "reasoning", "id": "rs_2", "summary": []}, HELLO
     ) == [kept, HELLO, HELLO]
+
+
+@pytest.mark.proves("CHAT-ANSWER-sealed")
+def test_reasoning_that_the_gateway_sealed_is_not_sent_to_a_backend_that_cannot_open_it() -> None:
+    ours = {"type": "reasoning", "summary": [], "encrypted_content": sealed(REASONING, "hm")}
+    assert input_of(ours, HELLO) == [HELLO]
 
 
 @pytest.mark.proves("CASE-45")
