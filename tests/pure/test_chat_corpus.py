@@ -12,7 +12,7 @@ from gateway.core import json
 from gateway.core.frames import Frame
 from gateway.dialects import Choices
 from gateway.dialects.chat import DIALECT
-from gateway.dialects.chat.relay import ChatRelay
+from gateway.dialects.relay import ChunkRelay
 from gateway.errors import StreamTruncated
 from gateway.wire.sse import SSEReader
 from tests.pure.chat_invariants import fold
@@ -41,7 +41,7 @@ def translated(chunks: Iterable[bytes]) -> bytes:
 
 def relayed(chunks: Iterable[bytes]) -> bytes:
     """What a chat client gets when a chat server's stream is read in these pieces and then ends."""
-    relay, reader = ChatRelay(include_usage=True), SSEReader(1 << 20)
+    relay, reader = ChunkRelay(include_usage=True), SSEReader(1 << 20)
     out = [relay.feed(reader.feed(chunk)) for chunk in chunks]
     out += [relay.feed(reader.finish()), relay.finish()]
     assert relay.finished

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as standard
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -73,7 +74,7 @@ def test_any_text_is_written_and_read(value: str) -> None:
     ids=ascii,
 )
 def test_half_of_a_pair_in_a_client_s_text_becomes_the_replacement_character(text: bytes, value: object) -> None:
-    assert json.loads_whole(text) == value
+    assert json.loads_whole(text)[0] == value
 
 
 @pytest.mark.proves("WIRE-client-halves")
@@ -87,4 +88,19 @@ def test_what_is_no_json_is_refused_also_with_halves_in_it(text: bytes) -> None:
 @given(st.text(st.characters(codec=None) | st.characters(categories=["Cs"]), max_size=20))
 def test_any_text_of_a_client_can_be_sent_on(value: str) -> None:
     whole = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    assert json.loads_whole(standard.dumps([value]).encode()) == [whole]
+    found, text = json.loads_whole(standard.dumps([value]).encode())
+    assert found == standard.loads(text) == [whole]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [(b'\xef\xbb\xbf{"a":1}', {"a": 1}), (b'{"a":"x\xff"}', {"a": "x\ufffd"}), (b'{"a":"\\ud83d"}', {"a": "\ud83d"})],
+)
+def test_a_bad_byte_of_a_server_does_not_cost_its_answer(text: bytes, value: Any) -> None:
+    assert json.loads_served(text) == value
+
+
+@pytest.mark.parametrize("text", [b'{"a":', b'{"a":"\xff"', b"NaN"])
+def test_what_is_no_json_even_so_is_refused(text: bytes) -> None:
+    with pytest.raises(ValueError, match=r"\S"):
+        json.loads_served(text)

@@ -38,6 +38,21 @@ def output(events: list[Json]) -> list[Json]:
     return found
 
 
+def test_a_summary_part_that_does_not_say_what_it_is_is_a_summary() -> None:
+    at = {"item_id": "rs_1", "output_index": 0, "summary_index": 0}
+    source = [
+        event("response.created", 0, response={"id": "resp_1"}),
+        event("response.output_item.added", 1, output_index=0, item={"id": "rs_1", "type": "reasoning", "summary": []}),
+        event("response.reasoning_summary_part.added", 2, **at, part={"type": None, "text": ""}),
+        event("response.reasoning_summary_text.delta", 3, **at, delta="why"),
+        event("response.completed", 4, response={"status": "completed"}),
+    ]
+    _, frames = play(source)
+    check_response_stream(frames)
+    (added,) = of_type(frames, "response.reasoning_summary_part.added")
+    assert added["part"]["type"] == "summary_text"
+
+
 @pytest.mark.parametrize("kind", ["added", "done"])
 @pytest.mark.parametrize("item", [None, [], {}, {"type": 7}])
 def test_an_item_that_is_none_is_dropped(kind: str, item: object) -> None:

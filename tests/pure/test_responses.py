@@ -10,6 +10,7 @@ from openai import APIError, AsyncOpenAI
 
 from gateway.core import json
 from gateway.core.frames import Frame
+from gateway.core.seal import REASONING, sealed
 from gateway.dialects import Choices, Exchange
 from gateway.dialects.responses import DIALECT
 from gateway.errors import InvalidRequest, StreamTruncated, UnsupportedParameter, UpstreamTimeout
@@ -140,6 +141,14 @@ def test_a_native_relay_keeps_the_clients_own_bytes() -> None:
     assert relayed.exchange.request.body is CODEX
 
 
+@pytest.mark.proves("CHAT-ANSWER-sealed")
+def test_a_native_relay_leaves_out_reasoning_that_only_a_chat_only_server_could_read() -> None:
+    ours = {"type": "reasoning", "summary": [], "encrypted_content": sealed(REASONING, "hm")}
+    theirs = {"type": "reasoning", "summary": [], "encrypted_content": "gAAAA"}
+    relayed = DIALECT.relay({"model": "m", "input": [ours, theirs, {"role": "user", "content": "?"}]}, None)
+    assert relayed.body == {"model": "m", "input": [theirs, {"role": "user", "content": "?"}]}
+
+
 def test_a_native_relay_changes_nothing_but_the_model() -> None:
     relayed = DIALECT.relay({"model": "a", "input": "Hi", "temperature": "odd"}, "b")
     assert relayed.body == {"model": "b", "input": "Hi", "temperature": "odd"}
@@ -182,12 +191,24 @@ def test_an_incomplete_answer_keeps_its_reason() -> None:
 # streams ------------------------------------------------------------------------------------------------------------
 
 
+def asked_as_shown(source: list[Frame], **fields: Any) -> Exchange:
+    """An exchange whose request said what the stream shows of it."""
+    shown = next(frame for frame in source if frame.type == "response.created").data["response"]
+    return decode(**{name: shown.get(name) for name in ("instructions", "prompt_cache_key")}, **fields)
+
+
+@pytest.mark.proves("RESPONSES-echo")
+def test_what_the_gateway_put_into_the_request_is_not_shown_as_the_clients() -> None:
+    shown = json.loads(decode().encode_response({"instructions": "You are helpful.", "prompt_cache_key": "made-up"}))
+    assert (shown["instructions"], shown["prompt_cache_key"]) == (None, None)
+
+
 @pytest.mark.parametrize("name", CLEAN)
 @pytest.mark.proves("RESPONSES-clean")
 def test_a_clean_stream_comes_out_byte_for_byte(name: str) -> None:
     source = read(CORPUS[name])
     _, frames = play(source, trusted=True)
-    encoder = decode().stream_encoder(1)
+    encoder = asked_as_shown(source).stream_encoder(1)
     assert (
         encoder.feed(frames[:3]) + encoder.feed(frames[3:])
         == b"".join(frame.raw for frame in source) + b"data: [DONE]\n\n"
@@ -216,7 +237,7 @@ def test_only_lifecycle_frames_are_changed_for_the_echo() -> None:
 
 def test_an_upstream_that_shows_the_same_values_is_left_alone() -> None:
     source = read(CORPUS["openai-text"])
-    data = decode(store=False, temperature=1.0, metadata={}).stream_encoder(1).feed(source)
+    data = asked_as_shown(source, store=False, temperature=1.0, metadata={}).stream_encoder(1).feed(source)
     assert data == b"".join(frame.raw for frame in source) + b"data: [DONE]\n\n"
 
 
