@@ -9,7 +9,7 @@ GATEWAY = $(BIN)/codex-gateway
 PIP = $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check install --constraint deploy/constraints.txt
 
 .DEFAULT_GOAL := run
-.PHONY: run login test check fmt
+.PHONY: run login test test-clients check fmt
 
 run: $(VENV)/installed ## Start the gateway; simulated answers while nobody is logged in
 	@test -f "$(WORKDIR)/config.yaml" || $(GATEWAY) config init --workdir "$(WORKDIR)" 2>/dev/null || \
@@ -28,6 +28,11 @@ COVERED = --cov=gateway.core --cov=gateway.wire --cov=gateway.dialects --cov-bra
 
 test: $(VENV)/installed-dev ## Run the tests
 	@$(BIN)/python -m pytest -n 2 -q $(COVERED)
+
+# The programs come from npm, once, into a directory outside the tree (CODEX_GATEWAY_CLIENTS), and so does Node from its wheel.
+test-clients: $(VENV)/installed-clients ## Drive the openai and AI SDKs for Node and the Codex CLI against the gateway
+	@$(BIN)/python -m tests.clients.install
+	@$(BIN)/python -m pytest -n 2 -q tests/clients
 
 check: $(VENV)/installed-dev ## Format, lint, types and imports
 	@$(BIN)/ruff format --check .
@@ -50,6 +55,11 @@ $(VENV)/installed-dev: pyproject.toml deploy/constraints.txt | $(BIN)/python
 	@echo "installing codex-gateway and its tools into $(VENV) (once, about two minutes)"
 	@$(PIP) --editable '.[dev]'
 	@touch $@ $(VENV)/installed
+
+$(VENV)/installed-clients: pyproject.toml deploy/constraints.txt | $(BIN)/python
+	@echo "installing Node into $(VENV) (once, about half a minute)"
+	@$(PIP) --editable '.[dev,clients]'
+	@touch $@ $(VENV)/installed-dev $(VENV)/installed
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
