@@ -21,21 +21,26 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gateway import __version__, logs
 from gateway.config import Settings, listeners, load_workdir
 from gateway.config import Upstream as UpstreamSection
-from gateway.dialects import Choices, chat, responses
+from gateway.dialects import Choices, chat, completions, responses
 from gateway.engine.engine import Engine
 from gateway.engine.metrics import Metrics
+from gateway.engine.passing import Passing
 from gateway.oauth.source import TokenSource
 from gateway.surfaces import system
+from gateway.surfaces.compact import CompactEndpoint
 from gateway.surfaces.middleware.auth import Auth
 from gateway.surfaces.middleware.edge import Edge
 from gateway.surfaces.middleware.errors import Errors
 from gateway.surfaces.openai import ModelsEndpoint, RunEndpoint
+from gateway.surfaces.passthrough import PassthroughEndpoint
 from gateway.surfaces.router import Router
+from gateway.surfaces.websocket.endpoint import WebSocketEndpoint
+from gateway.surfaces.websocket.journal import Journal
 from gateway.upstreams import Upstream
 from gateway.upstreams.codex import CodexUpstream, Tokens
 from gateway.upstreams.demo import SimulatedLogin, UntilLogin
 from gateway.upstreams.openai import OpenAIUpstream
-from gateway.upstreams.providers import DEFAULT, Provider, Providers
+from gateway.upstreams.providers import DEFAULT, Provider, Providers, section_of
 from gateway.upstreams.transport import build_transport
 
 TOKEN_FILE = "oauth-token.json"  # noqa: S105 - a file name
@@ -48,7 +53,7 @@ class App:
         self._settings = settings
         self._workdir = workdir
         self.metrics = Metrics(
-            ("codex", "openai", *settings.providers), directory=os.environ.get("PROMETHEUS_MULTIPROC_DIR", "")
+            ("codex", "openai", DEFAULT, *settings.providers), directory=os.environ.get("PROMETHEUS_MULTIPROC_DIR", "")
         )
         self.transport = build_transport(
             proxy_url=settings.network.proxy_url.get_secret_value(),
@@ -89,24 +94,31 @@ class App:
             aliases=section.aliases,
             models=section.models,
             fallback=section.fallback,
-            slashes=section.mode == "openai_api",
+            codex=section.mode == "codex_oauth",
         )
 
     def _make_upstream(self, name: str, section: UpstreamSection) -> Upstream:
         settings = self._settings.model_copy(update={"upstream": section})
+        place = section_of(name)
         if section.mode == "openai_api":
             return OpenAIUpstream(
                 settings,
-                name="openai" if name == DEFAULT else name,
+                name=self._shown("openai") if name == DEFAULT else name,
+                section=place,
                 transport=self.transport,
                 clock=time.monotonic,
                 now=time.time,
                 random=random.random,
             )
-        real = self._codex(settings, self._login(), self.transport, name="codex" if name == DEFAULT else name)
+        shown = self._shown("codex") if name == DEFAULT else name
+        real = self._codex(settings, self._login(), self.transport, name=shown, section=place)
         if not self._demo or name != DEFAULT:
             return real
         return UntilLogin(real, (self._workdir / TOKEN_FILE).exists)
+
+    def _shown(self, kind: str) -> str:
+        """How logs and metrics call the default upstream: by its kind, as long as no provider has that name."""
+        return DEFAULT if kind in self._settings.providers else kind
 
     def _login(self) -> TokenSource:
         """The one ChatGPT login of the work directory, however many upstreams use it."""
@@ -121,11 +133,17 @@ class App:
 
     @staticmethod
     def _codex(
-        settings: Settings, tokens: Tokens, transport: httpx2.AsyncBaseTransport, *, name: str = "codex"
+        settings: Settings,
+        tokens: Tokens,
+        transport: httpx2.AsyncBaseTransport,
+        *,
+        name: str = "codex",
+        section: str = "upstream",
     ) -> CodexUpstream:
         return CodexUpstream(
             settings,
             name=name,
+            section=section,
             tokens=tokens,
             transport=transport,
             clock=time.monotonic,
@@ -139,11 +157,19 @@ class App:
         return Router(
             exact={
                 "/v1/chat/completions": RunEndpoint(self.engine, chat.DIALECT, limits),
+                "/v1/completions": RunEndpoint(self.engine, completions.DIALECT, limits),
                 "/v1/responses": RunEndpoint(self.engine, responses.DIALECT, limits, may_be_empty=True),
+                "/v1/responses/compact": CompactEndpoint(self.engine, limits),
                 "/v1/models": models,
             },
             under={"/v1/models/": ("model", models)},
+            rest=PassthroughEndpoint(Passing(self.providers, limits=limits, metrics=self.metrics), limits),
             pages=system.routes(system.System(check=self.engine.check, metrics=self.metrics)),
+            sockets={
+                "/v1/responses": WebSocketEndpoint(
+                    self.engine, limits, Journal(self.metrics, structlog.get_logger("gateway"))
+                )
+            },
         )
 
     def _wrap(self, app: ASGIApp) -> ASGIApp:

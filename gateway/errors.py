@@ -4,10 +4,13 @@ GatewayError                     500 internal_error         the gateway itself
 ├── InvalidRequest               400 invalid_request        `param` names the field
 │   ├── UnsupportedParameter     400 unsupported_parameter  the upstream has no such parameter
 │   ├── UnsupportedValue         400 unsupported_value      the parameter exists, this value does not
+│   ├── UnknownCursor            400 invalid_value          `after` names nothing in this list
+│   ├── ConversationLocked       400 conversation_locked    a response is running on it
 │   └── PreviousResponseNotFound 400 previous_response_not_found
 ├── InvalidApiKey                401 invalid_api_key
 ├── HostNotAllowed               403 host_not_allowed       a browser page tries to reach a loopback listener
 ├── RouteNotFound                404 unknown_url
+├── NotFound                     404 (no code)              a stored thing that is unknown, deleted or another's
 ├── ModelNotFound                404 model_not_found
 ├── MethodNotAllowed             405 method_not_allowed
 ├── RequestTimeout               408 request_timeout        the client stopped sending its body
@@ -16,6 +19,7 @@ GatewayError                     500 internal_error         the gateway itself
 ├── HeadTooLarge                 431 request_header_fields_too_large
 ├── OAuthUnavailable             503 oauth_unavailable      the ChatGPT login cannot be used
 ├── Stopping                     503 shutting_down          the gateway ends; another may take over
+├── StoreUnavailable             503 store_unavailable      the session store cannot be used; the rest goes on
 └── UpstreamFault                                           the upstream, or the way to it
     ├── UpstreamUnavailable      502 upstream_unavailable   no connection
     ├── UpstreamTimeout          504 upstream_timeout       silence
@@ -93,6 +97,18 @@ class PreviousResponseNotFound(InvalidRequest):
     code = "previous_response_not_found"
 
 
+class UnknownCursor(InvalidRequest):
+    """`after` names nothing that is in the list."""
+
+    code = "invalid_value"
+
+
+class ConversationLocked(InvalidRequest):
+    """A response is running on the conversation; only one may at a time."""
+
+    code = "conversation_locked"
+
+
 class InvalidApiKey(GatewayError):
     """No key, or a key that is not one of ours."""
 
@@ -109,6 +125,12 @@ class RouteNotFound(GatewayError):
     """No such path."""
 
     status, code, source = 404, "unknown_url", "client"
+
+
+class NotFound(GatewayError):
+    """No such response, conversation, item or completion for this owner. OpenAI gives no code here either."""
+
+    status, code, source = 404, None, "client"
 
 
 class ModelNotFound(GatewayError):
@@ -157,6 +179,12 @@ class Stopping(GatewayError):
     """The gateway was told to stop, and the time to finish open requests is over."""
 
     status, code = 503, "shutting_down"
+
+
+class StoreUnavailable(GatewayError):
+    """The session store is off, full, locked, damaged or out of reach. Requests that need no store go on."""
+
+    status, code = 503, "store_unavailable"
 
 
 class UpstreamFault(GatewayError):

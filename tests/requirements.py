@@ -21,6 +21,8 @@ from tests.promises.passthrough import PASSTHROUGH
 from tests.promises.providers import PROVIDERS
 from tests.promises.responses import RESPONSES
 from tests.promises.simulator import SIMULATOR
+from tests.promises.state import STATE
+from tests.promises.store import STORE
 from tests.promises.upstream import UPSTREAM
 from tests.promises.websocket import WEBSOCKET
 from tests.promises.wire import WIRE
@@ -43,4 +45,6 @@ PROMISES: dict[str, Promise] = {
     **WEBSOCKET,
     **HARDENING,
     **CLIENTS,
+    **STORE,
+    **STATE,
 }

@@ -31,6 +31,8 @@ TOLERATED = frozenset(
         ("ChoiceDelta", "reasoning_content"),
         # Citations have no other place in a chunk stream (translation §3.4a).
         ("ChoiceDelta", "annotations"),
+        # The name of the function: other types of the same event have it (translation §5.7).
+        ("ResponseFunctionCallArgumentsDoneEvent", "name"),
         # A stream's error event is flat in the types and nested in what the SDK's code reads; both are sent.
         ("ResponseErrorEvent", "error"),
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from openai.types import Completion, CompletionChoice
 from openai.types.chat import ChatCompletionChunk
 from openai.types.responses import Response
 
@@ -124,6 +125,74 @@ class ChatJudge:
         elif any(meta):
             self.found.append(f"{where}: id, type or name repeated, which the SDK concatenates: {meta}")
         self._arguments[-1] += (call.function and call.function.arguments) or ""
+
+
+class TextChoice(CompletionChoice):
+    """A choice of a chunk: the SDK has one type for both forms, in which the reason is always there."""
+
+    finish_reason: Any = None
+
+
+class TextChunk(Completion):
+    choices: list[TextChoice]  # type: ignore[assignment]  # see TextChoice
+
+
+class TextJudge:
+    """Order of a stream of legacy completions: one head, one finish a choice, usage last, [DONE]."""
+
+    def __init__(self) -> None:
+        self.found: list[str] = []
+        self.chunks: list[TextChunk] = []
+        self.error: ErrorObject | None = None
+        self.texts: dict[int, str] = {}
+        self.finish: dict[int, str] = {}
+
+    def read(self, stream: bytes) -> None:
+        events = sse_events(stream, self.found)
+        if not events or events[-1][1] != "[DONE]":
+            self.found.append("no [DONE] at the end")
+        for number, (name, data) in enumerate(events):
+            where = f"chunk[{number}]"
+            if name is not None:
+                self.found.append(f"{where}: an event: line in a chunk stream")
+            if self.error is not None and data != "[DONE]":
+                self.found.append(f"{where}: after the error")
+            if data != "[DONE]":
+                self._one(document_of(data), where)
+            elif number != len(events) - 1:
+                self.found.append(f"{where}: [DONE] before the end")
+
+    def complete(self, expect_usage: bool) -> None:
+        if self.error is not None:
+            self.found.append(f"an error frame: {self.error}")
+        if self.finish.keys() != set(range(len(self.finish))) or self.finish.keys() != self.texts.keys():
+            self.found.append(f"choices {sorted(self.texts)}, finished {sorted(self.finish)}")
+        with_usage = [number for number, chunk in enumerate(self.chunks) if chunk.usage is not None]
+        if with_usage != ([len(self.chunks) - 1] if expect_usage else []):
+            self.found.append(f"usage in chunks {with_usage} of {len(self.chunks)}")
+        if expect_usage and self.chunks and self.chunks[-1].choices:
+            self.found.append("the usage chunk has choices")
+
+    def _one(self, document: Json, where: str) -> None:
+        if "error" in document:
+            envelope = typed(ErrorBody, document, where, self.found)
+            self.error = envelope.error if envelope else None
+            return
+        chunk = typed(TextChunk, document, where, self.found)
+        if chunk is None:
+            return
+        self.chunks.append(chunk)
+        first = self.chunks[0]
+        if (chunk.id, chunk.created, chunk.model) != (first.id, first.created, first.model):
+            self.found.append(f"{where}: id, created or model changes")
+        for choice in chunk.choices:
+            if choice.index in self.finish:
+                self.found.append(f"{where}: choice {choice.index} after its finish_reason")
+            self.texts[choice.index] = self.texts.get(choice.index, "") + choice.text
+            if choice.finish_reason in ("stop", "length", "content_filter"):
+                self.finish[choice.index] = choice.finish_reason
+            elif choice.finish_reason is not None:
+                self.found.append(f"{where}: finish_reason {choice.finish_reason!r}")
 
 
 class ResponseJudge:

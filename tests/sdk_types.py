@@ -7,19 +7,22 @@ from __future__ import annotations
 
 from typing import Literal
 
-from openai.types import Model
+from openai.types import Completion, Model
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai.types.responses import Response
 from pydantic import BaseModel, ConfigDict
 
 from tests.sdk_shapes import Body, ErrorBody, ErrorObject, check_arguments, document_of, typed
-from tests.sdk_streams import ChatJudge, ResponseJudge, sse_events
+from tests.sdk_streams import ChatJudge, ResponseJudge, TextJudge, sse_events
 
 __all__ = [
     "check_chat",
     "check_chat_stream",
+    "check_completion",
+    "check_completion_stream",
     "check_error",
     "check_failed_chat_stream",
+    "check_failed_completion_stream",
     "check_failed_response_stream",
     "check_models",
     "check_response",
@@ -56,6 +59,26 @@ def check_chat(body: Body) -> ChatCompletion:
             found.append(f"{where}.finish_reason: {choice.finish_reason} without a call")
         if choice.finish_reason == "stop" and has_calls:
             found.append(f"{where}.finish_reason: stop with a call")
+    if answer and answer.usage:
+        _sum(answer.usage.total_tokens, answer.usage.prompt_tokens, answer.usage.completion_tokens, found)
+    _raise(found)
+    assert answer is not None
+    return answer
+
+
+def check_completion(body: Body) -> Completion:
+    """A text_completion: typed, choices in their order, lists of logprobs side by side, usage adds up."""
+    found: list[str] = []
+    answer = typed(Completion, document_of(body), "$", found)
+    for place, choice in enumerate(answer.choices if answer else ()):
+        if choice.index != place:
+            found.append(f"$.choices[{place}]: index {choice.index}")
+        told = choice.logprobs
+        lists = [told.tokens, told.token_logprobs, told.top_logprobs, told.text_offset] if told else []
+        if len({len(entries or ()) for entries in lists}) > 1:
+            found.append(f"$.choices[{place}].logprobs: lists of different lengths")
+    if answer and not answer.choices:
+        found.append("$.choices: empty")
     if answer and answer.usage:
         _sum(answer.usage.total_tokens, answer.usage.prompt_tokens, answer.usage.completion_tokens, found)
     _raise(found)
@@ -125,6 +148,28 @@ def check_failed_chat_stream(stream: bytes) -> ErrorObject:
         judge.found.append("a finish_reason in a stream that failed")
     if judge.error is None:
         judge.found.append("no error frame")
+    _raise(judge.found)
+    assert judge.error is not None
+    return judge.error
+
+
+def check_completion_stream(stream: bytes, expect_usage: bool) -> TextJudge:
+    """A complete stream of legacy completions; `texts` and `finish` of what is returned go by the choice's index."""
+    judge = TextJudge()
+    judge.read(stream)
+    judge.complete(expect_usage)
+    _raise(judge.found)
+    return judge
+
+
+def check_failed_completion_stream(stream: bytes) -> ErrorObject:
+    """A stream of legacy completions that ends in an error frame; not every choice may have ended before."""
+    judge = TextJudge()
+    judge.read(stream)
+    if judge.error is None:
+        judge.found.append("no error frame")
+    if judge.texts and judge.finish.keys() == judge.texts.keys():
+        judge.found.append("every choice has a finish_reason in a stream that failed")
     _raise(judge.found)
     assert judge.error is not None
     return judge.error

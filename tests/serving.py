@@ -10,6 +10,10 @@ from typing import Any
 import uvicorn
 
 from gateway.cli.protocol import Protocol
+from gateway.cli.sockets import WebSockets
+
+MESSAGE_BYTES = 1024 * 1024
+"""The largest WebSocket message that a test's server takes."""
 
 
 class _Server(uvicorn.Server):
@@ -57,10 +61,19 @@ class _Server(uvicorn.Server):
 async def serving(app: Any, *, host: str = "127.0.0.1", http: Any = Protocol) -> AsyncIterator[str]:
     """`async with serving(app) as base_url:` serves an ASGI app on a free port, with its lifespan.
 
-    `http`: the protocol class, the gateway's own unless something else is served. Several may run in one loop. Leaving the block drops open connections, so a request that never ends does not hang.
+    `http`: the protocol class, the gateway's own unless something else is served. Several may run in one loop. Leaving
+    the block drops open connections, so a request that never ends does not hang.
     """
     config = uvicorn.Config(
-        app, host=host, port=0, http=http, log_config=None, access_log=False, ws="none", lifespan="auto"
+        app,
+        host=host,
+        port=0,
+        http=http,
+        ws=WebSockets,
+        ws_max_size=MESSAGE_BYTES,
+        log_config=None,
+        access_log=False,
+        lifespan="auto",
     )
     server = _Server(config)
     base_url = await server.open()

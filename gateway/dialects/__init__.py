@@ -1,7 +1,8 @@
 """Wire formats: a folder each, pure translators to and from the inner language (Responses requests and frames).
 
 A dialect is a `Dialect`: it decodes a request into an `Exchange`, which remembers what that one client asked for
-and encodes whatever comes back. No dialect imports another; what two share lives in `core`.
+and encodes whatever comes back. No dialect imports another; what two share lives in `core`, or in `relay` where it
+needs `wire`.
 """
 
 from __future__ import annotations
@@ -71,12 +72,45 @@ class Exchange(Protocol):
         ...
 
 
+class Joint(Protocol):
+    """The one answer that the exchanges of a bundle share."""
+
+    failed: bool
+    """An error was told in the stream, and its end: the other exchanges can be given up."""
+    finished: bool
+    """The client has all it needs."""
+
+    def join(self, bodies: Sequence[bytes]) -> bytes:
+        """One JSON body from those of each exchange, in their order."""
+        ...
+
+    def fail(self, error: GatewayError) -> bytes:
+        """The error in the dialect's in-stream form, then the end of the stream; b"" when it has ended already."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A request that takes several turns: an exchange each, which may run side by side.
+
+    Their stream encoders know the joint: what they write, in whatever order, is one sound stream, which the last of
+    them ends.
+    """
+
+    exchanges: tuple[Exchange, ...]
+    joint: Joint
+
+
 class Relay(Protocol):
     """A stream of the client's own dialect on its way through: passed on as it is, and watched."""
 
     usage: Json | None
     finished: bool
     """The server has said its last word."""
+
+    def shows_output(self, frame: Frame) -> bool:
+        """Whether a frame is worth telling the client of: from then on a failure is told in the stream."""
+        ...
 
     def feed(self, frames: Sequence[Frame]) -> bytes:
         """The bytes for the client, in one piece; what the gateway asked for on its own account is taken out."""
@@ -131,8 +165,12 @@ class Outbound(Protocol):
         """The inner Response object of a JSON answer; its status may be failed."""
         ...
 
-    def inlet(self, *, seed: str, created: int) -> Inlet:
-        """The reader of a streamed answer."""
+    def inlet(self, *, seed: str, created: int, open_bytes: int) -> Inlet:
+        """The reader of a streamed answer. `open_bytes` bounds what it keeps of items that are not done."""
+        ...
+
+    def inner_param(self, param: str | None) -> str | None:
+        """The inner name of a field that the server refused; None when the client sent nothing of the kind."""
         ...
 
 
@@ -145,7 +183,7 @@ class Dialect(Protocol):
         """How to pass a request on natively; None when it has to be translated. `model` replaces the client's."""
         ...
 
-    def decode(self, document: Json, choices: Choices) -> Exchange:
+    def decode(self, document: Json, choices: Choices) -> Exchange | Bundle:
         """Translate a parsed request body.
 
         Raises InvalidRequest, UnsupportedParameter or UnsupportedValue, naming the field in `param`.

@@ -13,7 +13,7 @@ from gateway.engine.engine import Engine
 from gateway.engine.turn import Hints, Model, Turn
 from gateway.errors import ModelNotFound
 from gateway.surfaces import reply
-from gateway.surfaces.middleware.body import parse_json, read_body
+from gateway.surfaces.middleware.body import parse_body, read_body
 
 if TYPE_CHECKING:
     from gateway.config import Limits
@@ -40,13 +40,15 @@ class RunEndpoint:
         facts: Json = state["facts"]
         facts["surface"] = self._dialect.name
         body = await read_body(scope, receive, self._limits)
-        empty = self._may_be_empty and not body.strip()
+        document: Json = {}
+        if not self._may_be_empty or body.strip():
+            document, body = parse_body(body, self._limits.json_depth)
         turn = Turn(
             dialect=self._dialect,
             body=body,
-            document={} if empty else parse_json(body, self._limits.json_depth),
+            document=document,
             request_id=state["request_id"],
-            hints=Hints(session_id=_session_id(scope), owner=state.get("owner", "operator")),
+            hints=Hints(session_id=session_id(scope), owner=state.get("owner", "operator")),
             facts=facts,
         )
         await reply.answer(scope, receive, send, self._limits, partial(self._engine.run, turn))
@@ -80,7 +82,8 @@ def _row(model: Model) -> Json:
     return {"id": model.id, "object": "model", "created": model.created, "owned_by": model.owned_by}
 
 
-def _session_id(scope: Scope) -> str:
+def session_id(scope: Scope) -> str:
+    """The id by which a program names its conversation in a header; "" when it does not."""
     found: dict[bytes, bytes] = {name: value for name, value in scope["headers"] if name in SESSION_HEADERS}
     for name in SESSION_HEADERS:
         value = found.get(name)

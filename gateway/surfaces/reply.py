@@ -138,6 +138,8 @@ async def answer(
     watcher = asyncio.create_task(reply.watch(task))
     try:
         await run(reply)
+    except GatewayError as error:
+        await reply.stop(error)  # a sign of life may have gone out before anybody had an answer
     except asyncio.CancelledError:
         task.uncancel()
         if reply.client_left:

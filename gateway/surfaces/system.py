@@ -20,10 +20,12 @@ from starlette.staticfiles import StaticFiles
 from gateway import __version__
 from gateway.core import json
 from gateway.engine.metrics import CONTENT_TYPE, Metrics
-from gateway.errors import GatewayError, UpstreamAuth, UpstreamFault, UpstreamTimeout
+from gateway.errors import GatewayError, OAuthUnavailable, UpstreamAuth, UpstreamFault, UpstreamTimeout
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
+
+Check = Callable[[], Awaitable[GatewayError | None]]
 
 WEB = Path(__file__).parent.parent / "web"
 VIEWERS = "fastapi_offline"
@@ -53,9 +55,13 @@ _VIEWER_POLICY = _POLICY.replace("style-src 'self'", "style-src 'self' 'unsafe-i
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """What these routes need. `check` raises a GatewayError when turns cannot be run now."""
+    """What these routes need.
 
-    check: Callable[[], Awaitable[None]]
+    `check` raises a GatewayError when no upstream can run turns now; it returns what is wrong with the default one when
+    another can.
+    """
+
+    check: Check
     metrics: Metrics
     clock: Callable[[], float] = time.monotonic
 
@@ -93,9 +99,12 @@ class Health:
 
 
 class Readiness:
-    """`/readyz`: whether turns can be run now. Public, so it names what fails by its error code and nothing more."""
+    """`/readyz`: whether turns can be run now, on any of the upstreams.
 
-    def __init__(self, check: Callable[[], Awaitable[None]], clock: Callable[[], float]) -> None:
+    Public, so it names what fails by its error code and nothing more.
+    """
+
+    def __init__(self, check: Check, clock: Callable[[], float]) -> None:
         self._check = check
         self._clock = clock
         self._lock = asyncio.Lock()
@@ -111,26 +120,26 @@ class Readiness:
         await answer(scope, receive, send)
 
     async def _ask(self) -> Response:
-        failure: GatewayError | None = None
+        ready, failure = False, None
         try:
             async with asyncio.timeout(CHECK_SECONDS):
-                await self._check()
+                failure = await self._check()
+                ready = True
         except TimeoutError:
             failure = UpstreamTimeout("The upstream did not answer in time.")
         except GatewayError as error:
             failure = error
-        status = "ready" if failure is None else "not_ready"
-        body = json.dumps({"status": status, "checks": _checks(failure)})
-        return Response(
-            body, 200 if failure is None else 503, {"cache-control": "no-store"}, media_type="application/json"
-        )
+        body = json.dumps({"status": "ready" if ready else "not_ready", "checks": _checks(failure, ready=ready)})
+        return Response(body, 200 if ready else 503, {"cache-control": "no-store"}, media_type="application/json")
 
 
-def _checks(failure: GatewayError | None) -> dict[str, str]:
+def _checks(failure: GatewayError | None, *, ready: bool) -> dict[str, str]:
     """`ok`, an error code, or `unknown` for what could not be asked because of the other."""
     if failure is None:
         return {"login": "ok", "upstream": "ok"}
     code = failure.code or "failed"
+    if ready:  # by another upstream
+        return {"login": code if isinstance(failure, OAuthUnavailable) else "ok", "upstream": "ok"}
     if isinstance(failure, UpstreamFault) and not isinstance(failure, UpstreamAuth):
         return {"login": "ok", "upstream": code}
     return {"login": code, "upstream": "unknown"}

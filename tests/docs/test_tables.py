@@ -17,14 +17,16 @@ from gateway import errors
 from gateway.config import Settings
 from gateway.config.fields import leaves
 from gateway.config.loading import _ORIGINAL
+from gateway.config.presets import KNOWN
 from gateway.core import failures
-from gateway.dialects import Choices, chat
+from gateway.dialects import Choices, chat, completions
 from gateway.dialects.responses.request import _TYPES
 from gateway.engine.metrics import Metrics
 from gateway.simulator import BUILT_IN
 from gateway.simulator.library import FAILURES
 from gateway.simulator.scenario import _SCENARIO_KEYS, _SCRIPT_KEYS, ROUTES, STEPS
 from gateway.upstreams.profile import CODEX
+from gateway.upstreams.servers import SERVERS
 from tests.docs.pages import ROOT, codes, table, tables, text_of
 from tests.docs.verdicts import (
     CHAT_BASE,
@@ -32,8 +34,12 @@ from tests.docs.verdicts import (
     PROFILES,
     RESPONSES_BASE,
     RESPONSES_SAMPLES,
+    TEXT_BASE,
+    TEXT_SAMPLES,
+    chat_server_verdict,
     chat_verdict,
     responses_verdict,
+    text_verdict,
 )
 
 
@@ -66,7 +72,7 @@ def _codes_in_source() -> Iterator[str]:
 @pytest.mark.proves("DOCS-errors")
 def test_the_table_of_errors_has_every_code_of_the_gateway_with_its_status() -> None:
     told = {_bare(row[0]): int(row[1]) for row in table(text_of("docs/errors.md"), "code")}
-    abstract = (errors.UpstreamFault, errors.UpstreamRefusal)
+    abstract = (errors.UpstreamFault, errors.UpstreamRefusal, errors.NotFound)
     made = {kind.code: kind.status for kind in _kinds(errors.GatewayError) if kind not in abstract}
     assert {code: told.get(str(code)) for code in made} == made
     assert set(_codes_in_source()) - told.keys() == set()
@@ -120,6 +126,14 @@ def test_the_example_file_names_every_setting_in_the_order_of_the_tree() -> None
     assert list(paths(yaml.safe_load(text_of("config.example.yaml")), "", set(known))) == known
 
 
+@pytest.mark.proves("DOCS-settings", "PROVIDERS-presets")
+def test_the_table_of_known_providers_is_that_of_the_code() -> None:
+    rows = table(text_of("docs/configuration.md"), "name")
+    told = {_bare(row[0]): (row[1], row[2].split(", ")) for row in rows}
+    usual = list(Settings().upstream.dialects)
+    assert told == {name: (known["base_url"], known.get("dialects", usual)) for name, known in KNOWN.items()}
+
+
 # dialects.md -------------------------------------------------------------------------------------------------------
 
 
@@ -140,9 +154,14 @@ def _chat_rows() -> dict[str, tuple[str, str]]:
     return {_bare(row[0]).removeprefix("any other, such as "): (row[1], row[2]) for row in rows}
 
 
-def _responses_rows() -> dict[str, str]:
+def _text_rows() -> dict[str, tuple[str, str]]:
     rows = tables(text_of("docs/dialects.md"), "field")[1]
-    return {_bare(row[0]).removeprefix("any other, such as "): row[1] for row in rows}
+    return {_bare(row[0]).removeprefix("any other, such as "): (row[1], row[2]) for row in rows}
+
+
+def _responses_rows() -> dict[str, tuple[str, str]]:
+    rows = tables(text_of("docs/dialects.md"), "field")[2]
+    return {_bare(row[0]).removeprefix("any other, such as "): (row[1], row[2]) for row in rows}
 
 
 @pytest.mark.proves("DOCS-dialects")
@@ -170,8 +189,30 @@ def test_each_chat_field_is_treated_as_the_table_says() -> None:
 
 
 @pytest.mark.proves("DOCS-dialects")
+def test_the_table_of_legacy_completions_is_what_the_decoder_does() -> None:
+    spoken = _Watched({**TEXT_BASE, "stream": True})
+    completions.DIALECT.decode(spoken, Choices())
+    assert spoken.asked - _text_rows().keys() == set()
+    done = {
+        field: (text_verdict(field, PROFILES["codex_oauth"]), text_verdict(field, PROFILES["openai_api"]))
+        for field in TEXT_SAMPLES
+    }
+    assert done == _text_rows()
+
+
+@pytest.mark.proves("DOCS-dialects")
 def test_each_responses_field_is_treated_as_the_table_says() -> None:
-    assert {field: responses_verdict(field) for field in RESPONSES_SAMPLES} == _responses_rows()
+    done = {field: (responses_verdict(field), chat_server_verdict(field)) for field in RESPONSES_SAMPLES}
+    assert done == _responses_rows()
+
+
+@pytest.mark.proves("DOCS-dialects")
+def test_the_table_of_known_servers_is_that_of_the_code() -> None:
+    told = {_bare(row[0]): row[1] for row in table(text_of("docs/configuration.md"), "server")}
+    ways = {name: (codes(cell), re.findall(r"port (\d+)", cell)) for name, cell in told.items()}
+    assert ways == {
+        name: (list(server.hosts), [str(server.port)] if server.port else []) for name, server in SERVERS.items()
+    }
 
 
 # simulator.md and deployment.md ------------------------------------------------------------------------------------

@@ -10,10 +10,12 @@ from dataclasses import replace
 from typing import Any
 
 from gateway.core.request import Request
-from gateway.dialects import Choices, chat, responses
+from gateway.dialects import Choices, Exchange, chat, completions, responses
 from gateway.dialects.chat import ChatExchange
 from gateway.dialects.chat.names import Names
+from gateway.dialects.chat.outbound import GENERIC, encode
 from gateway.dialects.chat.wishes import Wishes
+from gateway.dialects.completions import CompletionsExchange
 from gateway.errors import InvalidRequest
 from gateway.upstreams import Hints, Shaped
 from gateway.upstreams.catalogue import BUILT_IN
@@ -86,6 +88,30 @@ CHAT_SAMPLES: dict[str, Any] = {
 }
 """A value of each field that is not its default, so that it makes a difference where it can."""
 
+TEXT_BASE: Json = {"model": "gpt-5.5", "prompt": "Once"}
+
+TEXT_SAMPLES: dict[str, Any] = {
+    "model": "gpt-5.6-sol",
+    "prompt": "Twice",
+    "suffix": "the end",
+    "echo": True,
+    "max_tokens": 100,
+    "temperature": 0.2,
+    "top_p": 0.2,
+    "stop": ["END"],
+    "stream": True,
+    "stream_options": {"include_usage": True},
+    "logprobs": 3,
+    "n": 2,
+    "best_of": 2,
+    "logit_bias": {"50256": -100},
+    "presence_penalty": 0.5,
+    "frequency_penalty": 0.5,
+    "seed": 7,
+    "user": "somebody",
+    "top_k": 40,
+}
+
 RESPONSES_SAMPLES: dict[str, Any] = {
     "model": "gpt-5.6-sol",
     "input": "Hello",
@@ -151,6 +177,27 @@ def chat_verdict(field: str, profile: Profile) -> str:
     return "left out" if _promised(exchange) == _promised(plain) else "gateway"
 
 
+def text_verdict(field: str, profile: Profile) -> str:
+    """What becomes of a field of a legacy completions body that is translated for this kind of server."""
+    try:
+        exchange, shaped = _text({**TEXT_BASE, field: TEXT_SAMPLES[field]}, profile)
+    except InvalidRequest as error:
+        return "refused" if error.param == field else f"refused as {error.param}"
+    if field in (*exchange.request.dropped, *map(exchange.client_param, shaped.dropped)):
+        return "reported"
+    plain, plainly = _text(TEXT_BASE, profile)
+    if _sent(shaped) != _sent(plainly):
+        return "sent"
+    same = (exchange.wishes, exchange.request.stream) == (plain.wishes, plain.request.stream)
+    return "left out" if same else "gateway"
+
+
+def _text(document: Json, profile: Profile) -> tuple[CompletionsExchange, Shaped]:
+    exchange = completions.DIALECT.decode(document, Choices())
+    assert isinstance(exchange, CompletionsExchange)
+    return exchange, _shaped(exchange, profile)
+
+
 def responses_verdict(field: str) -> str:
     """What becomes of a field of a Responses body on its way to the Codex backend."""
     document = {**RESPONSES_BASE, field: RESPONSES_SAMPLES[field]}
@@ -168,10 +215,36 @@ def responses_verdict(field: str) -> str:
     return "left out" if request.stream == plain.stream else "gateway"
 
 
+def chat_server_verdict(field: str) -> str:
+    """What becomes of a field of a Responses body on its way to a chat-only server that nobody knows."""
+    needs = {"tools": [_FLAT_TOOL]} if field in ("tool_choice", "parallel_tool_calls") else {}
+    sample = {"text": {"format": {"type": "json_object"}}}.get(field, RESPONSES_SAMPLES[field])
+    document = {**RESPONSES_BASE, **needs, field: sample}
+    request = _inner(document)
+    try:
+        encoded = encode(request.body, GENERIC, stream=request.stream)
+    except InvalidRequest as error:
+        return "refused" if error.param == field else f"refused as {error.param}"
+    if field in encoded.dropped:
+        return "reported"
+    plain = _inner({**RESPONSES_BASE, **{name: value for name, value in document.items() if name != field}})
+    if _unflagged(encoded.body) != _unflagged(encode(plain.body, GENERIC, stream=plain.stream).body):
+        return "sent"
+    return "left out" if request.stream == plain.stream else "gateway"
+
+
+def _inner(document: Json) -> Request:
+    return responses.DIALECT.decode(document, Choices()).request
+
+
 def _chat(document: Json, profile: Profile) -> tuple[ChatExchange, Shaped]:
     exchange = chat.DIALECT.decode(document, Choices())
+    return exchange, _shaped(exchange, profile)
+
+
+def _shaped(exchange: Exchange, profile: Profile) -> Shaped:
     try:
-        return exchange, _shape(exchange.request, profile)
+        return _shape(exchange.request, profile)
     except InvalidRequest as error:
         error.param = exchange.client_param(error.param)
         raise
@@ -188,7 +261,11 @@ def _shape(request: Request, profile: Profile) -> Shaped:
 
 def _sent(shaped: Shaped) -> Json:
     """The upstream's body, less the flag that is set by how it is called."""
-    return {name: value for name, value in shaped.body.items() if name not in ("stream", "stream_options")}
+    return _unflagged(shaped.body)
+
+
+def _unflagged(body: Json) -> Json:
+    return {name: value for name, value in body.items() if name not in ("stream", "stream_options")}
 
 
 PROFILES = {"codex_oauth": CODEX, "openai_api": OPENAI}

@@ -52,6 +52,9 @@ CHAT: dict[str, Promise] = {
     "CHAT-relay": Promise("design §2", "a chat server's chunks pass as bytes, and usage is remembered"),
     "CHAT-relay-end": Promise("design §6", "a native stream that was cut ends in an error"),
     "CHAT-relay-errors": Promise("translation §3.6", "an error in a native stream passes and ends it"),
+    "CHAT-relay-output": Promise(
+        "design §6", "the bare beginning of a native stream is held: the server can still fail"
+    ),
     "CHAT-relay-prepare": Promise("design §2", "a native body is edited only where it must be"),
     "CASE-1": Promise("translation §9", "tool_choice naming a function is sent flat"),
     "CASE-2": Promise("translation §9", "a function tool without strict is sent with strict false"),

@@ -48,4 +48,7 @@ ENGINE: dict[str, Promise] = {
     "FAIL-35": Promise("codex-upstream §12", "thoughts are reasoning_content, never content"),
     "FAIL-36": Promise("codex-upstream §12", "what is not offered is a clear 404"),
     "FAIL-39": Promise("codex-upstream §12", "commentary is no part of a structured answer"),
+    "ENGINE-failures-with-200": Promise(
+        "design §6", "A failure that a server tells with status 200 is an error to the client, never an answer."
+    ),
 }

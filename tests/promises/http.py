@@ -34,7 +34,9 @@ HTTP: dict[str, Promise] = {
         "design §4",
         "CORS is off by default; allowed origins get what they ask for, preflights need no key, * has no credentials.",
     ),
-    "HTTP-websocket": Promise("design §4", "A WebSocket is refused before it is accepted."),
+    "HTTP-websocket": Promise(
+        "design §4", "A WebSocket passes the same layers; a refusal is the HTTP error, a bug closes the connection."
+    ),
     "HTTP-envelope": Promise("translation §8.1", "Every error is the OpenAI envelope with its four keys and as JSON."),
     "HTTP-refusal-bytes": Promise("design §5.3", "A refusal of the upstream is relayed byte for byte."),
     "HTTP-method": Promise("translation §8.1", "A wrong method is 405 with Allow, in the envelope."),
@@ -101,6 +103,6 @@ HTTP: dict[str, Promise] = {
     "HTTP-not-http": Promise(
         "design §5.3", "What is not HTTP is refused in the envelope with a request id, and never inside another answer."
     ),
-    "HTTP-head": Promise("design §6", "A request's headers are bounded in bytes and in time."),
+    "HTTP-head-bounds": Promise("design §6", "A request's headers are bounded in bytes and in time."),
     "CASE-150": Promise("translation §9", "An unknown URL is a JSON envelope with code unknown_url."),
 }

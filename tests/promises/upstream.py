@@ -195,6 +195,9 @@ UPSTREAM: dict[str, Promise] = {
     "UPSTREAM-dropped-names": Promise(
         "design §5.3", "x-gateway-dropped holds plain names only, and a bounded number of them"
     ),
+    "UPSTREAM-codex-lite": Promise(
+        "codex-upstream §5.9", "a body whose first item holds its tools is announced as lite, and no other one"
+    ),
     "UPSTREAM-codex-client": Promise(
         "clients, Codex",
         "a body of the Codex client reaches the backend as it is, less ids and states of replayed items",

@@ -42,6 +42,9 @@ def test_each_kind_of_event_is_counted() -> None:
     metrics.stream_opened()
     metrics.stream_opened()
     metrics.stream_closed()
+    metrics.websocket_opened()
+    metrics.websocket_opened()
+    metrics.websocket_closed()
     metrics.upstream_answer("codex", 200)
     metrics.upstream_answer("codex", 0)
     metrics.retried("codex")
@@ -53,6 +56,7 @@ def test_each_kind_of_event_is_counted() -> None:
         "gateway_cancelled_total 1.0",
         'gateway_first_byte_seconds_count{surface="chat"} 1.0',
         "gateway_open_streams 1.0",
+        "gateway_open_websockets 1.0",
         'gateway_request_seconds_count{surface="chat"} 2.0',
         'gateway_requests_total{method="POST",status="2xx",surface="chat"} 1.0',
         'gateway_requests_total{method="POST",status="none",surface="chat"} 1.0',

@@ -331,7 +331,8 @@ async def test_other_origins_are_told_nothing_but_that_the_answer_varies() -> No
 
 
 @pytest.mark.proves("HTTP-websocket")
-async def test_websockets_are_closed_before_they_are_accepted() -> None:
+@pytest.mark.parametrize("extension", [True, False], ids=["answered", "bare"])
+async def test_a_refused_websocket_is_answered_in_http_where_the_server_can(extension: bool) -> None:
     sent: list[Message] = []
 
     async def send(message: Message) -> None:
@@ -340,5 +341,41 @@ async def test_websockets_are_closed_before_they_are_accepted() -> None:
     async def receive() -> Message:
         return {"type": "websocket.connect"}
 
-    await Stack(hello)({"type": "websocket", "path": "/v1/responses", "headers": []}, receive, send)
-    assert sent == [{"type": "websocket.close", "code": 1008}]
+    scope: Scope = {"type": "websocket", "path": "/v1/responses", "headers": [], "subprotocols": []}
+    if extension:
+        scope["extensions"] = {"websocket.http.response": {}}
+    await Stack(hello, key="right")(scope, receive, send)
+    if extension:
+        assert [message["type"] for message in sent] == [
+            "websocket.http.response.start",
+            "websocket.http.response.body",
+        ]
+        assert sent[0]["status"] == 401
+        assert (b"x-request-id", b"made-id") in sent[0]["headers"]
+    else:
+        assert sent == [{"type": "websocket.close", "code": 1008}]
+
+
+@pytest.mark.proves("HTTP-websocket")
+async def test_a_bug_closes_an_accepted_websocket() -> None:
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def receive() -> Message:
+        return {"type": "websocket.connect"}
+
+    async def broken(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "websocket.accept"})
+        raise ValueError
+
+    scope: Scope = {"type": "websocket", "path": "/v1/responses", "headers": [], "subprotocols": []}
+    stack = Stack(broken)
+    await stack(scope, receive, send)
+    assert [(message["type"], message.get("code")) for message in sent] == [
+        ("websocket.accept", None),
+        ("websocket.close", 1011),
+    ]
+    assert [line["event"] for line in stack.lines] == ["internal error", "answer cut short", "websocket"]
+    assert stack.lines[-1]["outcome"] == "failed"

@@ -92,7 +92,7 @@ async def test_garbage_behind_a_request_never_lands_in_its_answer() -> None:
     assert b"invalid_request" not in answer
 
 
-@pytest.mark.proves("HTTP-head")
+@pytest.mark.proves("HTTP-head-bounds")
 async def test_headers_without_end_are_refused() -> None:
     line = b"x-filler: " + b"a" * 1000 + b"\r\n"
     async with serving(echo) as url:
@@ -101,7 +101,7 @@ async def test_headers_without_end_are_refused() -> None:
     assert (status, error["code"]) == (431, "request_header_fields_too_large")
 
 
-@pytest.mark.proves("HTTP-head")
+@pytest.mark.proves("HTTP-head-bounds")
 @pytest.mark.parametrize("start", [b"", b"GET / HTTP/1.1\r\nHost:"])
 async def test_headers_that_do_not_come_are_not_waited_for(start: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.05)
@@ -110,7 +110,7 @@ async def test_headers_that_do_not_come_are_not_waited_for(start: bytes, monkeyp
     assert (status, error["code"]) == (408, "request_timeout")
 
 
-@pytest.mark.proves("HTTP-head")
+@pytest.mark.proves("HTTP-head-bounds")
 async def test_the_patience_is_for_the_head_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.05)
     async with serving(echo) as url:

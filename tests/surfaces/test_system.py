@@ -24,15 +24,17 @@ DESCRIPTION = yaml.safe_load((ROOT / "openapi.yaml").read_text("utf-8"))
 class Upstream:
     """Whether turns can be run; counts how often it was asked."""
 
-    def __init__(self, failure: GatewayError | None = None) -> None:
+    def __init__(self, failure: GatewayError | None = None, *, another: bool = False) -> None:
         self.failure = failure
+        self.another = another
         self.asked = 0
 
-    async def check(self) -> None:
+    async def check(self) -> GatewayError | None:
         self.asked += 1
         await asyncio.sleep(0)
-        if self.failure is not None:
+        if self.failure is not None and not self.another:
             raise self.failure
+        return self.failure
 
 
 class Clock:
@@ -97,6 +99,16 @@ async def test_readyz_names_what_fails_by_its_code_only(failure: GatewayError, c
     response = await system(Upstream(failure)).get("/readyz")
     assert response.status_code == 503
     assert response.json() == {"status": "not_ready", "checks": checks}
+
+
+@pytest.mark.proves("HTTP-readyz", "PROVIDERS-ready")
+@pytest.mark.parametrize(
+    ("failure", "login"), [(OAuthUnavailable("secret"), "oauth_unavailable"), (UpstreamUnavailable("secret"), "ok")]
+)
+async def test_readyz_is_ready_while_another_upstream_can_run_turns(failure: GatewayError, login: str) -> None:
+    response = await system(Upstream(failure, another=True)).get("/readyz")
+    assert response.status_code == 200
+    assert response.json() == {"status": "ready", "checks": {"login": login, "upstream": "ok"}}
 
 
 @pytest.mark.proves("HTTP-readyz-cache")

@@ -1,0 +1,62 @@
+"""The stream of a response out of the log of its frames, and on with what is still to come (translation §7.6)."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from gateway.core.frames import Frame
+from gateway.errors import GatewayError, InvalidRequest
+from gateway.store.rows import StoredResponse
+from gateway.surfaces import reply
+from gateway.surfaces.reply import Reply
+from gateway.surfaces.state.endpoint import Asked
+from gateway.wire.sse import END, KEEP_ALIVE
+
+if TYPE_CHECKING:
+    from gateway.store.frames import FrameLog
+
+
+SURFACE = "responses"
+
+
+async def replay(asked: Asked, row: StoredResponse, log: FrameLog, *, after: int) -> None:
+    """Answer with the events beyond number `after`, until the response ends; bytes and numbers as they first were.
+
+    Raises InvalidRequest when the log has nothing of it, or nothing any more.
+    """
+    # The log of another surface is in that surface's words.
+    if not row.logged or row.surface != SURFACE or (row.ended and not await log.read(row.key, limit=1)):
+        raise InvalidRequest(
+            "The stream of this response is not kept, or not any longer. Get the response without stream.",
+            param="stream",
+        )
+    run = partial(_follow, row, log, after)
+    await reply.answer(asked.scope, asked.receive, asked.send, asked.limits, run)
+
+
+async def _follow(row: StoredResponse, log: FrameLog, after: int, sink: Reply) -> None:
+    voice = _Voice(after)
+    sink.stream({}, voice)
+    async for frame in log.follow(row.key, after):
+        voice.last = frame.seq
+        await sink.write(frame.data)
+    await sink.write(END)
+    await sink.finish()
+
+
+class _Voice:
+    """What the stream says when the log is silent or out of reach. The response itself may be well."""
+
+    def __init__(self, last: int) -> None:
+        self.last = last
+
+    def keep_alive(self, silent_seconds: float) -> bytes:
+        return KEEP_ALIVE
+
+    def fail(self, error: GatewayError) -> bytes:
+        """An error event in both of its forms (§8.5): nested for SDKs, flat for the published type."""
+        told = error.error_object()
+        flat = {name: told[name] for name in ("code", "message", "param")}
+        event = {"type": "error", "sequence_number": self.last + 1, **flat, "error": told}
+        return Frame.of(event).raw + END
