@@ -45,7 +45,8 @@ class Idempotency:
                 if found.expires > now and (found.begun is not None or found.created > now - ABANDONED):
                     return Claim("same" if found.body_hash == body_hash else "conflict", found.response_id)
                 # Only this claim: another process may be replacing it too.
-                stale = and_(_named(owner, key), idempotency.c.response_id == found.response_id)
+                same = and_(idempotency.c.response_id == found.response_id, idempotency.c.created == found.created)
+                stale = and_(_named(owner, key), same)
                 await connection.execute(delete(idempotency).where(stale))
             return Claim("new", response)
 

@@ -25,6 +25,15 @@ def _programs() -> Path:
     return Path(spec.origin).parent / "pginstall18"
 
 
+def _copied(programs: Path, home: Path) -> Path:
+    """The programs in a directory that everybody may read, with the libraries they look for two levels above."""
+    package = programs.parent
+    shutil.copytree(programs, home / package.name / programs.name)
+    for libraries in package.parent.glob(f"{package.name}.libs"):
+        shutil.copytree(libraries, home / libraries.name)
+    return home / package.name / programs.name
+
+
 class Server:
     """A server that listens on a socket in a directory of its own, and writes nothing to disk that it need not."""
 
@@ -39,7 +48,7 @@ class Server:
             account = pwd.getpwnam(self._user)
             os.chown(self.home, account.pw_uid, account.pw_gid)
             if not self._may_run():
-                self._programs = Path(shutil.copytree(self._programs, self.home / "programs"))
+                self._programs = _copied(self._programs, self.home / "programs")
         self._run("initdb", "--auth=trust", "--encoding=utf8", "--no-sync", "-U", "postgres", "-D", str(self._data))
         options = (
             f'-h "" -k {self.home} -c fsync=off -c full_page_writes=off -c synchronous_commit=off '
