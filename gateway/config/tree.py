@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import SplitResult, urlsplit
 
 from pydantic import (
     AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
@@ -19,8 +17,25 @@ from pydantic import (
 )
 
 from gateway.config.addresses import parse_address
-
-PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")
+from gateway.config.values import (
+    Aliases,
+    AnyCase,
+    Bytes,
+    Days,
+    HostName,
+    HttpUrl,
+    Key,
+    Listen,
+    Origin,
+    PassedPath,
+    Path,
+    ProxyUrl,
+    RegisteredHost,
+    Seconds,
+    StoreUrl,
+    Version,
+    Words,
+)
 
 
 class Misplaced(ValueError):
@@ -45,114 +60,6 @@ class Section(BaseModel):
         return value
 
 
-def _split(url: str) -> SplitResult:
-    """Split an absolute URL that has a host.
-
-    Raises ValueError for anything else, a port out of range too.
-    """
-    parts = urlsplit(url)
-    if not parts.scheme or not parts.hostname or any(character.isspace() for character in url):
-        raise ValueError("not an absolute URL")
-    _ = parts.port
-    return parts
-
-
-def _scheme(url: str) -> str:
-    """The scheme of an absolute URL with a host, "" for anything else."""
-    try:
-        return _split(url).scheme
-    except ValueError:
-        return ""
-
-
-def _http_url(url: str) -> str:
-    if _scheme(url) not in ("http", "https") or "?" in url or "#" in url:
-        raise ValueError("an absolute http or https URL without query and fragment")
-    return url.rstrip("/")
-
-
-def _proxy_url(url: SecretStr) -> SecretStr:
-    text = url.get_secret_value()
-    if text and _scheme(text) not in PROXY_SCHEMES:
-        raise ValueError(f"an absolute URL with a host, of scheme {', '.join(PROXY_SCHEMES)}")
-    return url
-
-
-def _key(key: SecretStr) -> SecretStr:
-    text = key.get_secret_value()
-    if not text.isascii() or not text.isprintable() or " " in text:
-        raise ValueError("a key that a header can carry: visible ASCII characters, without spaces")
-    return key
-
-
-def _version(text: str) -> str:
-    if not re.fullmatch(r"[0-9]+\.[0-9]+\.[0-9]+", text):
-        raise ValueError('a version such as "0.161.0"')
-    return text
-
-
-def _aliases(aliases: dict[str, str]) -> dict[str, str]:
-    for name, model in aliases.items():
-        if not name.strip() or not model.strip():
-            raise ValueError("a name and a model, neither of them empty")
-        if model in aliases:
-            raise ValueError(f"models, not other aliases ({name} → {model} → {aliases[model]})")
-    return aliases
-
-
-def _passthrough(name: str) -> str:
-    name = name.strip("/")
-    name = name.removeprefix("v1/")
-    if name != "*" and not re.fullmatch(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*", name):
-        raise ValueError('"*" or a path below /v1, such as embeddings or audio/speech')
-    return name
-
-
-def _path(path: str) -> str:
-    if not path.startswith("/") or any(character.isspace() for character in path):
-        raise ValueError('a path that begins with "/"')
-    return path
-
-
-def _listen(text: str) -> str:
-    parse_address(text)
-    return text
-
-
-def _origin(text: str) -> str:
-    if text != "*" and (not _scheme(text) or text.count("/") > 2):
-        raise ValueError('"*" or an origin such as "https://app.example", with nothing after host and port')
-    return text
-
-
-def _host_name(text: str) -> str:
-    if not text or any(character in "/@*" or character.isspace() for character in text):
-        raise ValueError("a host name, without a scheme or a path")
-    return text.lower()
-
-
-def _registered_host(host: str) -> str:
-    # The redirect address registered with the auth server says localhost; the original accepted both names.
-    return "localhost" if host == "127.0.0.1" else host
-
-
-def _lower(value: Any) -> Any:
-    value = value.lower() if isinstance(value, str) else value
-    return "warn" if value == "warning" else value
-
-
-def _words(value: Any) -> Any:
-    return value.replace(",", " ").split() if isinstance(value, str) else value
-
-
-def _store_url(url: SecretStr) -> SecretStr:
-    text = url.get_secret_value()
-    form = r"sqlite:///.*[^/]|postgres(ql)?://.+"
-    if text and not re.fullmatch(form, text):
-        raise ValueError('"" for gateway.db in the work directory, sqlite:///PATH or postgresql://USER:KEY@HOST/NAME')
-    return url
-
-
 DEFAULT_PROVIDER = "upstream"
 """How the section `upstream` is called among the providers."""
 
@@ -171,17 +78,6 @@ ServerKind = Literal[
     "openrouter",
     "groq",
 ]
-
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Bytes = Annotated[int, Field(gt=0)]
-Days = Annotated[int, Field(ge=0)]
-HttpUrl = Annotated[str, AfterValidator(_http_url)]
-Path = Annotated[str, AfterValidator(_path)]
-Listen = Annotated[str, AfterValidator(_listen)]
-Key = Annotated[SecretStr, AfterValidator(_key)]
-PassedPath = Annotated[str, AfterValidator(_passthrough)]
-HostName = Annotated[str, AfterValidator(_host_name)]
-AnyCase = BeforeValidator(_lower)
 
 
 class Server(Section):
@@ -203,7 +99,7 @@ class Server(Section):
 
 
 class Network(Section):
-    proxy_url: Annotated[SecretStr, AfterValidator(_proxy_url)] = SecretStr("")
+    proxy_url: ProxyUrl = SecretStr("")
 
 
 class Auth(Section):
@@ -234,11 +130,11 @@ class OAuth(Section):
     token_endpoint: HttpUrl = "https://auth.openai.com/oauth/token"  # noqa: S105 - an address
     revoke_endpoint: HttpUrl = "https://auth.openai.com/oauth/revoke"
     device_authorization_endpoint: HttpUrl = "https://auth.openai.com/api/accounts/deviceauth/usercode"
-    redirect_host: Annotated[str, AfterValidator(_registered_host)] = "localhost"
+    redirect_host: RegisteredHost = "localhost"
     redirect_port: Annotated[int, Field(ge=0, le=65535)] = 1455
     redirect_path: Path = "/auth/callback"
     originator: str = "codex-gateway"
-    scopes: Annotated[tuple[str, ...], BeforeValidator(_words)] = ("openid", "profile", "email", "offline_access")
+    scopes: Annotated[tuple[str, ...], Words] = ("openid", "profile", "email", "offline_access")
     audience: str = ""
     token_hosts: tuple[HostName, ...] = ()
     """Further hosts the ChatGPT token may be sent to, beyond openai.com, chatgpt.com and loopback."""
@@ -262,9 +158,9 @@ class Upstream(Section):
     """Which server it is, for the quirks of chat-only ones; auto goes by its address."""
     default_instructions: str = "You are a helpful assistant."
     unsupported: Literal["default", "strict", "lenient"] = "default"
-    version: Annotated[str, AfterValidator(_version)] = "0.161.0"
+    version: Version = "0.161.0"
     """The Codex version whose models are asked for; the backend hides newer models from older versions."""
-    aliases: Annotated[dict[str, str], AfterValidator(_aliases)] = {}
+    aliases: Aliases = {}
     models: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     """Models that are run here under their bare names, whatever the server lists."""
     passthrough: tuple[PassedPath, ...] = ("embeddings", "images", "audio", "moderations")
@@ -316,7 +212,7 @@ class Chat(Section):
 
 
 class Cors(Section):
-    allow_origins: tuple[Annotated[str, AfterValidator(_origin)], ...] = ()
+    allow_origins: tuple[Origin, ...] = ()
     """Origins of browser pages that may call the gateway; "*" for any. Empty: CORS is off."""
     max_age_seconds: Annotated[int, Field(ge=0)] = 600
 
@@ -362,7 +258,7 @@ class Store(Section):
     """What is kept, where and for how long. 0 days: for ever."""
 
     enabled: bool = True
-    url: Annotated[SecretStr, AfterValidator(_store_url)] = SecretStr("")
+    url: StoreUrl = SecretStr("")
     """"" is the SQLite file gateway.db in the work directory."""
     busy_seconds: Seconds = 5
     """How long a write waits for another process's write, and a connection to PostgreSQL for the server."""
