@@ -288,7 +288,6 @@ class Settings(Section):
     providers: Annotated[dict[str, Provider], AfterValidator(_providers)] = {}
     chat: Chat = Chat()
     cors: Cors = Cors()
-    store: Store = Store()
     limits: Limits = Limits()
 
     @property
