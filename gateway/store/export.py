@@ -1,4 +1,4 @@
-"""What the store holds: counts for `store stats`, every row for `store export`. Secrets stay where they are."""
+"""What the store holds: counts, and every row of a table. Secrets stay where they are."""
 
 from __future__ import annotations
 

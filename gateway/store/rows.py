@@ -237,7 +237,7 @@ class LedgerRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableStats:
-    """One table of `store stats`."""
+    """One table in numbers."""
 
     table: str
     rows: int

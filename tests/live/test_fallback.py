@@ -189,6 +189,16 @@ async def test_a_stand_in_answers_rather_than_that_the_client_waits_for_a_retry(
 
 
 @pytest.mark.proves("PROVIDERS-fallback")
+async def test_without_a_login_a_stand_in_that_only_chats_compacts(tmp_path: Path) -> None:
+    second = {"second": {"dialects": ["chat"]}}
+    async with team(CODEX, tmp_path, login=False, providers=second, upstream={"fallback": ["second"]}) as made:
+        answer = await made.stack.http.post("/v1/responses/compact", json={"model": MODEL, "input": "A long talk."})
+        assert answer.status_code == 200
+        assert [item["type"] for item in answer.json()["output"]] == ["message", "compaction"]
+        assert made.asked == {"second": 1}
+
+
+@pytest.mark.proves("PROVIDERS-fallback")
 async def test_a_plan_limit_that_is_remembered_costs_no_call(tmp_path: Path) -> None:
     async with planned(tmp_path, ["second"], "second", limits={"cool_down_seconds": 900}) as made:
         made.play(DEFAULT, "chat", "usage_limit_reached")
