@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import random
@@ -25,9 +26,12 @@ from gateway.dialects import Choices, chat, completions, responses
 from gateway.engine.engine import Engine
 from gateway.engine.metrics import Metrics
 from gateway.engine.passing import Passing
+from gateway.errors import StoreUnavailable
 from gateway.oauth.source import TokenSource
-from gateway.surfaces import system
+from gateway.store import Store
+from gateway.surfaces import state, system
 from gateway.surfaces.compact import CompactEndpoint
+from gateway.surfaces.input_tokens import InputTokensEndpoint
 from gateway.surfaces.middleware.auth import Auth
 from gateway.surfaces.middleware.edge import Edge
 from gateway.surfaces.middleware.errors import Errors
@@ -73,7 +77,8 @@ class App:
         self.providers = Providers(
             default, [self._provider(name, section) for name, section in settings.providers.items()]
         )
-        self.engine = Engine(self.providers, limits=settings.limits, metrics=self.metrics)
+        self.store = Store(settings.store, workdir) if settings.store.enabled else None
+        self.engine = Engine(self.providers, limits=settings.limits, metrics=self.metrics, store=self.store)
         self.router = self._make_router()
         self._app = self._wrap(self.router)
 
@@ -95,6 +100,7 @@ class App:
             models=section.models,
             fallback=section.fallback,
             codex=section.mode == "codex_oauth",
+            state="off" if section.keeper == "gateway" and not self._settings.store.enabled else section.keeper,
         )
 
     def _make_upstream(self, name: str, section: UpstreamSection) -> Upstream:
@@ -154,16 +160,21 @@ class App:
     def _make_router(self) -> Router:
         limits = self._settings.limits
         models = ModelsEndpoint(self.engine)
+        passing = Passing(self.providers, limits=limits, metrics=self.metrics)
+        rest = PassthroughEndpoint(passing, limits)
+        choices = self.providers.default.choices
         return Router(
             exact={
                 "/v1/chat/completions": RunEndpoint(self.engine, chat.DIALECT, limits),
                 "/v1/completions": RunEndpoint(self.engine, completions.DIALECT, limits),
                 "/v1/responses": RunEndpoint(self.engine, responses.DIALECT, limits, may_be_empty=True),
                 "/v1/responses/compact": CompactEndpoint(self.engine, limits),
+                "/v1/responses/input_tokens": InputTokensEndpoint(self.engine, limits),
                 "/v1/models": models,
             },
             under={"/v1/models/": ("model", models)},
-            rest=PassthroughEndpoint(Passing(self.providers, limits=limits, metrics=self.metrics), limits),
+            rest=rest,
+            templates=state.endpoints(self.store, limits, choices, passing=passing, there=rest),
             pages=system.routes(system.System(check=self.engine.check, metrics=self.metrics)),
             sockets={
                 "/v1/responses": WebSocketEndpoint(
@@ -199,9 +210,29 @@ class App:
             if self._tokens is not None:
                 self._tokens.start()
                 stack.push_async_callback(self._tokens.aclose)
+            await stack.enter_async_context(self._keeping())
             if isinstance(self.upstream, UntilLogin):
                 self.upstream.simulated = await stack.enter_async_context(self._simulating())
             yield
+
+    @contextlib.asynccontextmanager
+    async def _keeping(self) -> AsyncIterator[None]:
+        """The store, open, and what works on it beside requests. One that cannot be opened stops nothing else."""
+        if self.store is None or self.engine.state is None:
+            yield
+            return
+        try:
+            await self.store.open()
+        except StoreUnavailable as error:
+            structlog.get_logger("gateway").error("the store cannot be used", reason=error.message, detail=error.detail)
+        restarts = asyncio.create_task(self.engine.keep_restarting())
+        try:
+            yield
+        finally:
+            restarts.cancel()
+            await asyncio.wait([restarts])
+            await self.engine.state.aclose()
+            await self.store.aclose()
 
     @contextlib.asynccontextmanager
     async def _simulating(self) -> AsyncIterator[CodexUpstream]:

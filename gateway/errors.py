@@ -14,9 +14,12 @@ GatewayError                     500 internal_error         the gateway itself
 ├── ModelNotFound                404 model_not_found
 ├── MethodNotAllowed             405 method_not_allowed
 ├── RequestTimeout               408 request_timeout        the client stopped sending its body
+├── IdempotencyConflict          409 idempotency_conflict   the key came with another body before
+├── Remembered                   (as it was)                a failure of before, for the same Idempotency-Key
 ├── RequestTooLarge              413 request_too_large
 ├── UnsupportedEncoding          415 unsupported_encoding
 ├── HeadTooLarge                 431 request_header_fields_too_large
+├── Restarted                    500 gateway_restarted      the process that ran it is gone
 ├── OAuthUnavailable             503 oauth_unavailable      the ChatGPT login cannot be used
 ├── Stopping                     503 shutting_down          the gateway ends; another may take over
 ├── StoreUnavailable             503 store_unavailable      the session store cannot be used; the rest goes on
@@ -151,6 +154,26 @@ class RequestTimeout(GatewayError):
     status, code, source = 408, "request_timeout", "client"
 
 
+class IdempotencyConflict(GatewayError):
+    """The Idempotency-Key belongs to a request with another body."""
+
+    status, code, source = 409, "idempotency_conflict", "client"
+
+
+class Remembered(GatewayError):
+    """A failure of before, told again to who repeats its request with the same Idempotency-Key."""
+
+    source = "upstream"
+
+    def __init__(self, told: Mapping[str, Any]) -> None:
+        """`told`: its error object, and its `status`."""
+        headers = {"x-should-retry": "false", "x-gateway-replayed": "true"}
+        super().__init__(str(told.get("message") or "The request failed."), param=told.get("param"), headers=headers)
+        self.status = int(told.get("status") or 500)
+        self.type = str(told.get("type") or self.type)
+        self.code = told.get("code")
+
+
 class RequestTooLarge(GatewayError):
     """The body is larger than `limits.body_bytes`, as sent or once decompressed."""
 
@@ -167,6 +190,12 @@ class HeadTooLarge(GatewayError):
     """The request line and the headers are longer than any program needs."""
 
     status, code, source = 431, "request_header_fields_too_large", "client"
+
+
+class Restarted(GatewayError):
+    """The process that ran the response ended before it; how far it had come is kept."""
+
+    code = "gateway_restarted"
 
 
 class OAuthUnavailable(GatewayError):

@@ -12,6 +12,7 @@ from tests.promises.chat_servers import CHAT_SERVERS
 from tests.promises.cli import CLI
 from tests.promises.clients import CLIENTS
 from tests.promises.completions import COMPLETIONS
+from tests.promises.continuity import CONTINUITY
 from tests.promises.docs import DOCS
 from tests.promises.engine import ENGINE
 from tests.promises.hardening import HARDENING
@@ -19,10 +20,13 @@ from tests.promises.http import HTTP
 from tests.promises.oauth import OAUTH
 from tests.promises.passthrough import PASSTHROUGH
 from tests.promises.providers import PROVIDERS
+from tests.promises.recall import RECALL
 from tests.promises.responses import RESPONSES
 from tests.promises.simulator import SIMULATOR
 from tests.promises.state import STATE
+from tests.promises.state_routes import STATE_ROUTES
 from tests.promises.store import STORE
+from tests.promises.tokens import TOKENS
 from tests.promises.upstream import UPSTREAM
 from tests.promises.websocket import WEBSOCKET
 from tests.promises.wire import WIRE
@@ -47,4 +51,8 @@ PROMISES: dict[str, Promise] = {
     **CLIENTS,
     **STORE,
     **STATE,
+    **RECALL,
+    **STATE_ROUTES,
+    **TOKENS,
+    **CONTINUITY,
 }

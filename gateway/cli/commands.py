@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from gateway import __version__
-from gateway.cli import auth, config, doctor, models, serve, service, simulate
+from gateway.cli import auth, config, doctor, models, serve, service, simulate, store
 from gateway.cli.context import ConfigOption, WorkdirOption
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app.command("models")(models.models)
 app.command("doctor")(doctor.doctor)
 app.command("simulate")(simulate.simulate)
 app.add_typer(service.app, name="service")
+app.add_typer(store.app, name="store")
 
 
 def _version(wanted: bool) -> None:

@@ -73,6 +73,7 @@ def check(ctx: typer.Context, workdir: WorkdirOption = None, config: ConfigOptio
     context.say(f"ok: {loaded.path or 'no settings file; the defaults hold'}")
     for name, section in loaded.settings.providers.items():
         context.say(f"provider {name}: {mask_url(address(section))}")
+    context.note(_check_store(context))
     for hint in hints(loaded.settings):
         context.note(f"hint: {hint}")
 
@@ -98,6 +99,19 @@ def key(ctx: typer.Context, workdir: WorkdirOption = None, config: ConfigOption 
     if not value:
         context.fail("no key is set (auth.downstream_api_key)")
     context.say(value)
+
+
+def _check_store(context: Context) -> str:
+    """One line about the store. Exits with 1 when the gateway could not use it."""
+    import asyncio
+
+    from gateway.errors import StoreUnavailable
+    from gateway.store.check import check as check_store
+
+    try:
+        return asyncio.run(check_store(context.settings.store, context.workdir))
+    except StoreUnavailable as error:
+        context.fail(f"{error.message} ({error.detail})")
 
 
 def _write(path: Path, text: str, *, replace: bool) -> None:

@@ -157,6 +157,8 @@ class Upstream(Section):
     server: ServerKind = "auto"
     """Which server it is, for the quirks of chat-only ones; auto goes by its address."""
     default_instructions: str = "You are a helpful assistant."
+    state: Literal["auto", "gateway", "upstream", "off"] = "auto"
+    """Who keeps responses and conversations; auto: its server where that speaks Responses, else the gateway."""
     unsupported: Literal["default", "strict", "lenient"] = "default"
     version: Version = "0.161.0"
     """The Codex version whose models are asked for; the backend hides newer models from older versions."""
@@ -174,6 +176,19 @@ class Upstream(Section):
         if not {"chat", "responses"} & set(dialects):
             raise ValueError("chat or responses among them")
         return dialects
+
+    @property
+    def keeper(self) -> Literal["gateway", "upstream", "off"]:
+        """What `state` amounts to."""
+        if self.state != "auto":
+            return self.state
+        return "upstream" if self.mode == "openai_api" and "responses" in self.dialects else "gateway"
+
+    @model_validator(mode="after")
+    def _plan_keeps_nothing(self) -> Self:
+        if self.mode == "codex_oauth" and self.state == "upstream":
+            raise Misplaced("gateway or off: the backend of a ChatGPT plan keeps nothing", "state")
+        return self
 
     @model_validator(mode="after")
     def _version_prefix_once(self) -> Self:
@@ -244,6 +259,10 @@ class Limits(Section):
     """A request body that passes through, and is never held."""
     parallel_prompts: Annotated[int, Field(gt=0)] = 8
     """Upstream calls at the same time for one request of several prompts."""
+    reasoning_bytes: Annotated[int, Field(ge=0)] = 16 * 1024 * 1024
+    """Reasoning that is kept for the tool calls of chat clients. 0: none."""
+    background_responses: Annotated[int, Field(gt=0)] = 100
+    """Background responses of one process that run at the same time; further ones are queued."""
     websocket_connections: Annotated[int, Field(gt=0)] = 500
     """Open WebSocket connections of clients."""
     websocket_seconds: Seconds = 3600
@@ -288,6 +307,7 @@ class Settings(Section):
     providers: Annotated[dict[str, Provider], AfterValidator(_providers)] = {}
     chat: Chat = Chat()
     cors: Cors = Cors()
+    store: Store = Store()
     limits: Limits = Limits()
 
     @property

@@ -20,6 +20,12 @@ _SEGMENT = re.compile(rb"[A-Za-z0-9._~:@!$&'()*+,=-]+")
 """What a path segment may hold once decoded. Slashes, backslashes, percent signs and semicolons are read differently
 by servers that stand behind each other; no route of any known server needs one."""
 
+_STATE = re.compile(
+    "responses/[^/]+(/cancel|/input_items)?"
+    "|conversations(/[^/]+(/items(/[^/]+)?)?)?"
+    "|chat/completions(/[^/]+(/messages)?)?"
+)
+
 _QUERY = re.compile(rb"[\x21\x22\x24-\x7e]*")
 """Visible ASCII without the number sign, which would end it."""
 
@@ -94,6 +100,11 @@ def sound_query(query: bytes) -> bytes:
 def covers(allowed: Iterable[str], path: str) -> bool:
     """Whether one of the allowed paths is this one or above it."""
     return any(entry in (EVERYTHING, path) or path.startswith(entry + "/") for entry in allowed)
+
+
+def is_state(path: str) -> bool:
+    """Whether this is a path of what servers keep: responses, conversations, chat completions."""
+    return _STATE.fullmatch(path) is not None
 
 
 def asked(headers: Iterable[tuple[bytes, bytes]], *, encoded: bool) -> RawHeaders:

@@ -22,6 +22,8 @@ class Request:
     dropped: list[str] = field(default_factory=list)
     compact: bool = False
     """Not a turn: the history in `input` is to be made short."""
+    counts: bool = False
+    """Not a turn: its tokens are to be counted."""
 
     @property
     def model(self) -> str:

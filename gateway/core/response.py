@@ -68,8 +68,13 @@ RESTORED = (
 )
 """Request fields that a profile may take out on the way up: the client sees again what it sent."""
 
+_SHOWN = (*RESTORED, "created_at")
+"""What is shown as the client sent it, or was told before: a response was created once."""
+
 ECHOED = ("tools", "tool_choice", "parallel_tool_calls", "text", "reasoning")
 """Request fields that are repeated when the upstream did not."""
+
+_SECRETS = frozenset({"authorization", "headers"})
 
 REQUIRED = ("id", "object", "created_at", "model", "output", "parallel_tool_calls", "tool_choice", "tools")
 """What the types of the SDKs require."""
@@ -85,7 +90,7 @@ def request_echo(body: Json) -> Json:
 
 def restore(response: Json, echo: Mapping[str, Any]) -> Json:
     """The response with the client's own values where the upstream shows others; the same object if it shows none."""
-    return changed(response, {name: echo[name] for name in RESTORED if name in echo})
+    return changed(response, {name: echo[name] for name in _SHOWN if name in echo})
 
 
 def complete_response(response: Json, request_echo: Mapping[str, Any] | None = None) -> Json:
@@ -136,6 +141,16 @@ def _complete_parts(response: Json) -> Json:
 
 
 def _complete_tool(tool: Any) -> Any:
-    if not isinstance(tool, dict) or tool.get("type") != "function":
+    if not isinstance(tool, dict):
         return tool
-    return {"description": None, "parameters": None, "strict": None, **tool}
+    if tool.get("type") == "function":
+        return {"description": None, "parameters": None, "strict": None, **tool}
+    return without_secrets(tool)
+
+
+def without_secrets(tool: Json) -> Json:
+    """A tool without what its server is told: nobody is shown that, and nobody keeps it. The same object if it has
+    none."""
+    if not _SECRETS & tool.keys():
+        return tool
+    return {name: value for name, value in tool.items() if name not in _SECRETS}

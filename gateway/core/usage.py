@@ -56,6 +56,27 @@ def add(left: Json | None, right: Json | None) -> Json | None:
     return {**{name: one[name] + two[name] for name in names}, **details}
 
 
+def counts(usage: object) -> dict[str, int]:
+    """What the ledger writes down of a usage object, in Responses or chat form; only what is told."""
+    if not isinstance(usage, dict):
+        return {}
+    told = {
+        "input_tokens": usage.get("input_tokens", usage.get("prompt_tokens")),
+        "output_tokens": usage.get("output_tokens", usage.get("completion_tokens")),
+    }
+    for name, chat_name, field in _COUNTED:
+        details = usage.get(name, usage.get(chat_name))
+        told[field] = details.get(field) if isinstance(details, dict) else None
+    return {name: count for name, count in told.items() if type(count) is int and count >= 0}
+
+
+_COUNTED = (
+    ("input_tokens_details", "prompt_tokens_details", "cached_tokens"),
+    ("input_tokens_details", "prompt_tokens_details", "cache_write_tokens"),
+    ("output_tokens_details", "completion_tokens_details", "reasoning_tokens"),
+)
+
+
 def chat_usage(usage: object) -> Json | None:
     """The same in the words of chat and legacy completions; None when there is none to tell.
 

@@ -7,8 +7,8 @@ needs `wire`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from gateway.core.frames import Frame
@@ -72,6 +72,22 @@ class Exchange(Protocol):
         ...
 
 
+class Keepable(Exchange, Protocol):
+    """An exchange whose answer can be kept."""
+
+    def kept(self, response: Json) -> Json:
+        """The whole response object as it is kept: as this client is shown it."""
+        ...
+
+    def not_kept(self) -> None:
+        """The answer could not be kept: it must not say that it was."""
+        ...
+
+
+Keeps = Literal["unless_told", "when_told", "never"]
+"""Whether the answers of a dialect are kept: unless `store` is false, when it is true, or not at all."""
+
+
 class Joint(Protocol):
     """The one answer that the exchanges of a bundle share."""
 
@@ -91,14 +107,15 @@ class Joint(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A request that takes several turns: an exchange each, which may run side by side.
+    """A request that takes several turns: an exchange each, which may run side by side; or none, if it needs nobody.
 
     Their stream encoders know the joint: what they write, in whatever order, is one sound stream, which the last of
-    them ends.
+    them ends. `headers`: of the one answer, beside those of the exchanges.
     """
 
     exchanges: tuple[Exchange, ...]
     joint: Joint
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Relay(Protocol):
@@ -178,6 +195,9 @@ class Dialect(Protocol):
     """A wire format that clients speak."""
 
     name: str
+    keeps: Keeps
+    continues: bool
+    """Its requests may name what they go on from: `previous_response_id`, `conversation`."""
 
     def relay(self, document: Json, model: str | None) -> Relayed | None:
         """How to pass a request on natively; None when it has to be translated. `model` replaces the client's."""

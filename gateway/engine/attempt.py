@@ -17,7 +17,7 @@ from gateway.core.response import complete_response
 from gateway.dialects import Inlet
 from gateway.engine.channel import Channel, NativeChannel, TranslatedChannel, early_failure, truncated
 from gateway.engine.metrics import Metrics
-from gateway.engine.turn import Sink, Turn
+from gateway.engine.turn import Record, Sink, Turn
 from gateway.errors import GatewayError, UpstreamError, UpstreamFault
 from gateway.upstreams import Answer, Call, Upstream
 from gateway.wire.sse import SSEReader
@@ -88,6 +88,9 @@ class Attempt:
         if plan.relay is not None:
             _check_answered(document, self._now)
         if plan.exchange is None or plan.relayed:
+            if plan.exchange is not None and turn.record is not None and "output" in document:
+                await self._send_response(turn, plan, sink, document, answer)
+                return
             if plan.exchange is not None and document.get("object") == "response":
                 whole = complete_response(document)
                 body = body if whole is document else json.dumps(whole)
@@ -96,12 +99,16 @@ class Attempt:
         if plan.outbound is not None:
             document = plan.outbound.response(document, seed=turn.request_id, created=int(self._now))
             turn.facts["usage"] = document.get("usage")
-        await self._send_response(plan, sink, complete_response(document), answer)
+        await self._send_response(turn, plan, sink, document, answer)
 
-    async def _send_response(self, plan: Plan, sink: Sink, response: Json, answer: Answer) -> None:
+    async def _send_response(self, turn: Turn, plan: Plan, sink: Sink, document: Json, answer: Answer) -> None:
         assert plan.exchange is not None
+        response = complete_response({**document, "id": turn.response_id} if turn.response_id else document)
         if response.get("status") in ("failed", "cancelled"):
             raise failure(response.get("error"), now=self._now)
+        plan.told(response)
+        if turn.record is not None:
+            await turn.record.ended(plan.exchange, response)
         body = plan.exchange.encode_response(response)
         await sink.document(body, {**_relayed_headers(answer), **plan.headers})
 
@@ -110,6 +117,9 @@ class Attempt:
     async def _fold(self, turn: Turn, plan: Plan, sink: Sink, answer: Answer) -> None:
         """Read the stream to its terminal event, and answer with the one finished object."""
         repair = self._repair(turn, plan)
+        if turn.record is not None:
+            assert plan.exchange is not None
+            turn.record.watch(plan.exchange, repair, None)
         source = self._source(turn, plan)
         chunks = await self._event_chunks(answer)
         async for chunk in chunks:
@@ -120,9 +130,9 @@ class Attempt:
             self._fold_frames(repair, source.finish())
         if repair.terminal is None:
             raise truncated()
-        response = complete_response(repair.fold.response())
+        response = repair.fold.response()
         turn.facts["usage"] = response.get("usage")
-        await self._send_response(plan, sink, response, answer)
+        await self._send_response(turn, plan, sink, response, answer)
         await _drain(chunks)
 
     def _fold_frames(self, repair: Repair, frames: Sequence[Frame]) -> None:
@@ -138,6 +148,7 @@ class Attempt:
             model=str(turn.facts.get("model") or ""),
             trusted=self._upstream.trusted or plan.outbound is not None,  # what we translated ourselves is in order
             open_item_bytes=self._limits.open_item_bytes,
+            response_id=turn.response_id,
         )
 
     def _source(self, turn: Turn, plan: Plan) -> _Source:
@@ -152,13 +163,14 @@ class Attempt:
 
     async def _relay_stream(self, turn: Turn, plan: Plan, sink: Sink, call: Call) -> None:
         channel = self._channel(turn, plan)
+        way = _Way(turn, plan, channel)
         sink.stream(plan.headers, channel)  # a client does not wait in silence for a slow head either
         self._metrics.stream_opened()
         try:
             async with self._opened(turn, call) as answer:
                 sink.stream({**_relayed_headers(answer), **plan.headers}, channel)
                 chunks = await self._event_chunks(answer)
-                await self._pump(channel, self._source(turn, plan), chunks, sink)
+                await self._pump(way, self._source(turn, plan), chunks, sink)
                 await sink.finish()
                 if channel.ended:
                     await _drain(chunks)
@@ -166,7 +178,7 @@ class Attempt:
             if not sink.committed:
                 raise
             turn.facts["error"] = error.code
-            await sink.write(channel.fail(error))
+            await sink.write(await way.fail(error))
             await sink.finish()
         finally:
             self._metrics.stream_closed()
@@ -179,8 +191,9 @@ class Attempt:
         encoder = plan.exchange.stream_encoder(int(self._now))
         return TranslatedChannel(self._repair(turn, plan), encoder, self._now)
 
-    async def _pump(self, channel: Channel, source: _Source, chunks: AsyncIterator[bytes], sink: Sink) -> None:
+    async def _pump(self, way: _Way, source: _Source, chunks: AsyncIterator[bytes], sink: Sink) -> None:
         """Frames to the client, one write a read; the first ones wait until there is output to show."""
+        channel = way.channel
         held: list[Frame] = []
         opened = False
         async for chunk in chunks:
@@ -191,7 +204,7 @@ class Attempt:
                 if not opened:
                     continue
                 frames = held
-            data = channel.feed(frames)
+            data = await way.feed(frames)
             if data:
                 await sink.write(data)
             if channel.finished:
@@ -201,7 +214,9 @@ class Attempt:
             if not _opens(rest, channel, sink):
                 raise truncated()
             rest = [*held, *rest]
-        data = channel.feed(rest) + channel.end()
+        data = await way.feed(rest)
+        if not channel.finished:
+            data += await way.end()
         if data:
             await sink.write(data)
 
@@ -217,6 +232,48 @@ class Attempt:
         if error := document.get("error"):
             raise failure(error if isinstance(error, dict) else {"message": str(error)}, now=self._now)
         raise UpstreamError("The upstream answered a stream request with a document.")
+
+
+class _Way:
+    """A stream's way to the client, by the store where it is kept: its end is kept before the client hears of it."""
+
+    __slots__ = ("_exchange", "_plan", "_record", "channel")
+
+    def __init__(self, turn: Turn, plan: Plan, channel: Channel) -> None:
+        self.channel = channel
+        self._plan = plan
+        self._record = turn.record
+        self._exchange = plan.exchange
+        if self._record is not None:
+            assert isinstance(channel, TranslatedChannel)
+            assert plan.exchange is not None
+            self._record.watch(plan.exchange, channel.repair, channel.encode)
+
+    async def feed(self, frames: Sequence[Frame]) -> bytes:
+        channel = self.channel
+        if not isinstance(channel, TranslatedChannel):
+            return channel.feed(frames)
+        repaired = channel.repaired(frames)
+        if channel.ended:
+            self._plan.told(channel.response())
+        return channel.encode(repaired) if self._record is None else await self._told(self._record, channel, repaired)
+
+    async def end(self) -> bytes:
+        return self.channel.end() if self._record is None else await self.fail(truncated())
+
+    async def fail(self, error: GatewayError) -> bytes:
+        channel = self.channel
+        if self._record is None or not isinstance(channel, TranslatedChannel):
+            return channel.fail(error)
+        if channel.ended and not channel.finished:
+            return channel.broken(error)  # it is its end that could not be kept
+        return await self._told(self._record, channel, channel.repair.abort(error))
+
+    async def _told(self, record: Record, channel: TranslatedChannel, frames: Sequence[Frame]) -> bytes:
+        if channel.ended and frames:
+            assert self._exchange is not None
+            await record.ended(self._exchange, channel.response())
+        return channel.encode(frames)
 
 
 class _Source:

@@ -70,7 +70,7 @@ class TranslatedChannel:
     """Responses frames, repaired, then encoded for the client's dialect."""
 
     def __init__(self, repair: Repair, encoder: StreamEncoder, now: float) -> None:
-        self._repair = repair
+        self.repair = repair
         self._encoder = encoder
         self._now = now
         self._progress_after = PROGRESS_SECONDS
@@ -81,11 +81,11 @@ class TranslatedChannel:
 
     @property
     def ended(self) -> bool:
-        return self._repair.terminal is not None
+        return self.repair.terminal is not None
 
     @property
     def usage(self) -> Json | None:
-        terminal = self._repair.terminal
+        terminal = self.repair.terminal
         return (terminal.data.get("response") or {}).get("usage") if terminal else None
 
     def shows_output(self, frame: Frame) -> bool:
@@ -95,21 +95,39 @@ class TranslatedChannel:
         return early_failure(frame, self._now)
 
     def feed(self, frames: Sequence[Frame]) -> bytes:
+        return self.encode(self.repaired(frames))
+
+    def repaired(self, frames: Sequence[Frame]) -> list[Frame]:
+        """The first half of `feed`: what the client will be told."""
         self._progress_after = PROGRESS_SECONDS
-        return self._encoder.feed(self._repair.feed(frames))
+        return self.repair.feed(frames)
+
+    def encode(self, frames: Sequence[Frame]) -> bytes:
+        """The second half of `feed`."""
+        return self._encoder.feed(frames)
+
+    def broken(self, error: GatewayError) -> bytes:
+        """An error in place of the end that the stream would have had."""
+        return self._encoder.fail(error)
+
+    def response(self) -> Json:
+        """The response that the terminal frame told."""
+        assert self.repair.terminal is not None
+        response: Json = self.repair.terminal.data["response"]
+        return response
 
     def end(self) -> bytes:
         return b"" if self.finished else self.fail(truncated())
 
     def fail(self, error: GatewayError) -> bytes:
-        return self._encoder.feed(self._repair.abort(error))
+        return self._encoder.feed(self.repair.abort(error))
 
     def keep_alive(self, silent_seconds: float) -> bytes:
         comment = self._encoder.keep_alive(silent_seconds)
         if silent_seconds < self._progress_after:
             return comment
         self._progress_after = silent_seconds + PROGRESS_SECONDS
-        return comment + self._encoder.feed(self._repair.in_progress_again())
+        return comment + self._encoder.feed(self.repair.in_progress_again())
 
 
 class NativeChannel:

@@ -5,25 +5,39 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import structlog
+
+from gateway.core import json
 from gateway.engine.attempt import Attempt
+from gateway.engine.books import Books
+from gateway.engine.continuity import SECONDS, Continuity
 from gateway.engine.fanout import fan_out
 from gateway.engine.metrics import Metrics, token_counts
 from gateway.engine.plan import Batch, Plan, make_plan
+from gateway.engine.state.once import Once, Run
+from gateway.engine.state.recall import readable_by
+from gateway.engine.state.restart import Restart
+from gateway.engine.state.state import State
+from gateway.engine.truncating import cut
 from gateway.engine.turn import Sink, Turn
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, UnsupportedValue
 from gateway.upstreams import Call, Model, Upstream
 from gateway.upstreams.providers import Providers, Target, falls_back
 
 if TYPE_CHECKING:
     from gateway.config import Limits
+    from gateway.store import Store
 
 Json = dict[str, Any]
 
 SHORT_WAIT_SECONDS = 1.0
 """A client gets the answer of a stand-in rather than wait longer than this for a retry of the first upstream."""
+
+HEADER = "Idempotency-Key"
 
 REPAIRS = 3
 """How often one turn's body may be repaired after a refusal: unsupported field, encrypted reasoning, history."""
@@ -38,28 +52,67 @@ class Engine:
         *,
         limits: Limits,
         metrics: Metrics,
+        store: Store | None = None,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
+        """Without a `store` every turn is on its own."""
         self._providers = providers
         self._limits = limits
         self._metrics = metrics
         self._clock = clock
         self._sleep = sleep
+        self._books = Books(store)
+        self._continuity = Continuity(limits.reasoning_bytes, SECONDS, time.monotonic)
+        self.state = None if store is None else self._make_state(store)
+        self._once = None if self.state is None else Once(self.state, providers)
+
+    def _make_state(self, store: Store) -> State:
+        return State(
+            store,
+            go=self._run_somewhere,
+            check=self._check_plan,
+            done=self._record,
+            places=self._limits.background_responses,
+            now=self._clock,
+            log=structlog.get_logger("gateway"),
+        )
 
     async def run(self, turn: Turn, sink: Sink) -> None:
         """Run one turn and put its answer into the sink.
 
         Raises GatewayError while nothing was committed; a later failure is told inside the stream.
         """
+        await self.run_once(turn, sink, self._run)
+
+    async def run_once(self, turn: Turn, sink: Sink, run: Run) -> None:
+        """Let `run` run a turn, and only once if it has an Idempotency-Key. Raises what `run` does."""
+        if not turn.once:
+            await run(turn, sink)
+        elif self._once is None:
+            raise UnsupportedValue("Idempotency-Key needs the store, which is off (store.enabled).", param=HEADER)
+        else:
+            await self._once.run(turn, sink, run)
+
+    async def _run(self, turn: Turn, sink: Sink) -> None:
         try:
             target = await self._providers.choose(turn.model)
-            await self._run_somewhere(turn, target, sink)
+            if self.state is None:
+                await self._run_somewhere(turn, target, sink)
+            else:
+                await self.state.run(turn, target, sink)
         except GatewayError as error:
             turn.facts["error"] = error.code
             raise
         finally:
             self._record(turn)
+
+    async def keep_restarting(self) -> None:
+        """For ever: end and start again what processes left that are gone. Needs a store."""
+        assert self.state is not None
+        limit = self._limits.open_item_bytes
+        log = structlog.get_logger("gateway")
+        await Restart(self.state, self._providers, open_item_bytes=limit, log=log).keep()
 
     async def models(self) -> list[Model]:
         """Current models of all upstreams, hidden ones included, and the operator's aliases."""
@@ -109,7 +162,8 @@ class Engine:
     ) -> None:
         """`patience`: the longest wait before a retry, while somebody else could stand in; None: nobody is left."""
         turn.facts.update(model=target.model, upstream=target.provider.upstream.name, dialect=turn.dialect.name)
-        plan = await make_plan(turn, target)
+        self._books.opened(turn)
+        plan = await make_plan(await _readable(turn, target), target, self._continuity)
         if fallback:
             plan.headers["x-gateway-upstream"] = target.provider.name
         run = partial(self._call, target.provider.upstream, patience)
@@ -118,20 +172,29 @@ class Engine:
         else:
             await run(turn, plan, sink)
 
+    async def _check_plan(self, turn: Turn, target: Target) -> None:
+        await make_plan(turn, target, self._continuity)
+
     # call -----------------------------------------------------------------------------------------------------------
 
     async def _call(self, upstream: Upstream, patience: float | None, turn: Turn, plan: Plan, sink: Sink) -> None:
         """Attempts, until one has answered or nothing more can help; none once the client has seen a byte."""
-        retries = repairs = 0
+        retries = repairs = cuts = 0
         while True:
             attempt = Attempt(upstream, self._limits, self._metrics, now=self._clock())
             call = Call(plan.route, plan.body, plan.stream, turn.request_id, plan.session_id, plan.lite)
             try:
-                await attempt.run(turn, plan, sink, call)
+                with self._books.entry(turn, upstream, retries + repairs + cuts + 1):
+                    await attempt.run(turn, plan, sink, call)
             except GatewayError as error:
                 turn.facts["attempt_failed"] = error.code
                 if sink.committed:
                     raise
+                shorter = cut(plan, error, cuts)
+                if shorter is not None:
+                    plan.repaired(shorter)
+                    cuts += 1
+                    continue
                 mended = upstream.repair(plan.document, error) if plan.document and repairs < REPAIRS else None
                 if mended is not None:
                     plan.repaired(mended)
@@ -153,3 +216,14 @@ class Engine:
         if usage:
             self._metrics.tokens(usage)
             turn.facts["tokens"] = token_counts(usage)
+
+
+async def _readable(turn: Turn, target: Target) -> Turn:
+    """The turn as this target can read it: reasoning that another account encrypted is left out."""
+    if turn.record is None and not turn.origins:
+        return turn
+    origin = await target.provider.upstream.origin()
+    if turn.record is not None:
+        turn.record.asking(origin)
+    document = readable_by(turn.document, turn.origins, origin)
+    return turn if document is turn.document else replace(turn, document=document, body=json.dumps(document))

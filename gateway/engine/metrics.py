@@ -17,14 +17,23 @@ from typing import Any, TypeVar
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from gateway.core import usage
+
 CONTENT_TYPE: str = CONTENT_TYPE_LATEST
 OTHER = "other"
 
-_SURFACES = frozenset({"chat", "completions", "responses", "models", "passthrough", "system"})
+_SURFACES = frozenset({"chat", "completions", "responses", "conversations", "models", "passthrough", "system"})
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "WEBSOCKET"})
 """Of HTTP, and what stands for it where a turn was asked for over a WebSocket."""
 _STATUSES = frozenset(int(status) for status in HTTPStatus)
 _REFRESHES = frozenset({"refreshed", "permanent", "transient", "uncertain", "replaced", "unsaved", "blocked"})
+
+_KINDS = {
+    "input_tokens": "input",
+    "output_tokens": "output",
+    "cached_tokens": "cached",
+    "reasoning_tokens": "reasoning",
+}
 
 _WAITS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 """Models think: from a cached answer to minutes of reasoning (seconds)."""
@@ -82,9 +91,9 @@ class Metrics:
         """The gateway's own time between a request's arrival and its upstream call."""
         self._added.observe(seconds)
 
-    def tokens(self, usage: object) -> None:
+    def tokens(self, told: object) -> None:
         """Count a usage object of either dialect; anything else counts nothing."""
-        for kind, count in token_counts(usage).items():
+        for kind, count in token_counts(told).items():
             self._child(self._tokens, kind).inc(count)
 
     def stream_opened(self) -> None:
@@ -142,19 +151,6 @@ class Metrics:
         return found
 
 
-def token_counts(usage: object) -> dict[str, int]:
+def token_counts(told: object) -> dict[str, int]:
     """input, output, cached and reasoning tokens of a usage object, in Responses or chat form; only what is told."""
-    if not isinstance(usage, dict):
-        return {}
-    told = {
-        "input": usage.get("input_tokens", usage.get("prompt_tokens")),
-        "output": usage.get("output_tokens", usage.get("completion_tokens")),
-        "cached": _detail(usage, "input_tokens_details", "prompt_tokens_details", "cached_tokens"),
-        "reasoning": _detail(usage, "output_tokens_details", "completion_tokens_details", "reasoning_tokens"),
-    }
-    return {kind: count for kind, count in told.items() if type(count) is int and count >= 0}
-
-
-def _detail(usage: dict[str, Any], name: str, chat_name: str, field: str) -> object:
-    details = usage.get(name, usage.get(chat_name))
-    return details.get(field) if isinstance(details, dict) else None
+    return {_KINDS[name]: count for name, count in usage.counts(told).items() if name in _KINDS}

@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from gateway.core.passing import RawHeaders, covers, told
+from gateway.core.passing import RawHeaders, covers, is_state, told
 from gateway.core.redact import Redaction
 from gateway.engine.metrics import Metrics
 from gateway.errors import GatewayError, InvalidRequest, RouteNotFound, UpstreamFault, UpstreamTimeout
@@ -81,6 +81,15 @@ class Passage:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Keeper:
+    """A provider, and who keeps its responses and conversations. `section`: the settings that say so."""
+
+    name: str
+    state: Literal["gateway", "upstream", "off"]
+    section: str
+
+
 class Outlet(Protocol):
     """Where the answer goes; the client's connection in practice."""
 
@@ -115,6 +124,11 @@ class Passing:
             self._check(method, path, self._named(provider))
         elif self._taker(path) is None:
             self._check(method, path, self._providers.default)
+
+    def keeper(self, provider: str) -> Keeper:
+        """Who keeps what; "" is the default provider. Raises InvalidRequest for one that does not exist."""
+        found = self._named(provider) if provider else self._providers.default
+        return Keeper(found.name, found.state, section_of(found.name))
 
     async def run(self, passage: Passage, outlet: Outlet) -> None:
         """Send a request on, and its answer back.
@@ -245,7 +259,8 @@ class Passing:
 
 
 def _takes(provider: Provider, path: str) -> bool:
-    return covers(provider.upstream.passthrough or (), path)
+    """The operator allows it, or the server is the one that keeps such things."""
+    return (provider.state == "upstream" and is_state(path)) or covers(provider.upstream.passthrough or (), path)
 
 
 def _may_repeat(passage: Passage, error: GatewayError) -> bool:

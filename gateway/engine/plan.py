@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from gateway.core import json
+from gateway.core.continuity import places
+from gateway.core.request import Request
 from gateway.dialects import Bundle, Exchange, Joint, Outbound, Relay
+from gateway.engine.continuity import Continuity
 from gateway.engine.turn import Turn
 from gateway.errors import GatewayError, InvalidRequest, UpstreamRefusal
 from gateway.upstreams import Route
 from gateway.upstreams.providers import Target
 
 Json = dict[str, Any]
+
+Learn = Callable[[Sequence[Json]], None]
 
 _ITEM = re.compile(r"input\[(\d+)\](.*)", re.DOTALL)
 
@@ -30,7 +36,7 @@ class Plan:
     answer of a server that does not speak the inner language. `document` is the body as a document when it may be
     repaired, None when it is the client's own; `kept` says where the items of its `input` stood in the request, ()
     when they all still stand there. `relayed`: the upstream speaks the client's dialect, so its documents pass as they
-    are. `lite`: see `upstreams.Call`.
+    are. `lite`: see `upstreams.Call`. `learn` is told the output of the answer before its client has all of it.
     """
 
     route: Route
@@ -45,6 +51,12 @@ class Plan:
     headers: dict[str, str] = field(default_factory=dict)
     relayed: bool = False
     lite: bool = False
+    learn: Learn | None = None
+
+    def told(self, response: Json) -> None:
+        """The answer has come to its end, and the client does not know it yet."""
+        if self.learn is not None:
+            self.learn(response.get("output") or ())
 
     def repaired(self, document: Json) -> None:
         """Go on with a body from which something was taken out, and tell the client of fields that are gone."""
@@ -76,16 +88,18 @@ class Batch:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-async def make_plan(turn: Turn, target: Target) -> Plan | Batch:
+async def make_plan(turn: Turn, target: Target, continuity: Continuity) -> Plan | Batch:
     """How this turn is run on this target.
 
     Raises InvalidRequest, UnsupportedParameter, UnsupportedValue in the client's words.
     """
-    if turn.dialect.name in target.provider.upstream.native and target.effort is None:
+    # A chat answer is kept in the inner language, so it has to be read in it.
+    relays = turn.record is None or turn.dialect.continues
+    if relays and turn.dialect.name in target.provider.upstream.native and target.effort is None:
         plan = _relay_plan(turn, target)
         if plan is not None:
             return plan
-    return await _translation_plan(turn, target)
+    return await _translation_plan(turn, target, continuity)
 
 
 def _relay_plan(turn: Turn, target: Target) -> Plan | None:
@@ -93,32 +107,42 @@ def _relay_plan(turn: Turn, target: Target) -> Plan | None:
     relayed = turn.dialect.relay(turn.document, renamed)
     if relayed is None:
         return None
+    request = relayed.exchange.request if relayed.exchange else None
+    counts = request is not None and request.counts
     return Plan(
-        route="compact" if relayed.exchange and relayed.exchange.request.compact else _ROUTES[turn.dialect.name],
-        stream=turn.document.get("stream") is True,
+        route=_relay_route(turn.dialect.name, request),
+        stream=not counts and turn.document.get("stream") is True,
         body=turn.body if relayed.body is None else json.dumps(relayed.body),
         session_id=turn.hints.session_id,
         exchange=relayed.exchange,
         relay=relayed.relay,
-        relayed=True,
+        relayed=not counts,  # what comes in the place of a count is no answer
     )
 
 
-async def _translation_plan(turn: Turn, target: Target) -> Plan | Batch:
+def _relay_route(dialect: str, request: Request | None) -> Route:
+    if request is not None and request.counts:
+        return "input_tokens"
+    return "compact" if request is not None and request.compact else _ROUTES[dialect]
+
+
+async def _translation_plan(turn: Turn, target: Target, continuity: Continuity) -> Plan | Batch:
     document = turn.document if target.model == turn.model else {**turn.document, "model": target.model}
     decoded = turn.dialect.decode(document, target.provider.choices)
     if not isinstance(decoded, Bundle):
-        return await _exchange_plan(turn, target, decoded)
-    plans = [await _exchange_plan(turn, target, exchange) for exchange in decoded.exchanges]
-    return Batch(plans, decoded.joint, stream=decoded.exchanges[0].request.stream)
+        return await _exchange_plan(turn, target, decoded, continuity)
+    plans = [await _exchange_plan(turn, target, exchange, continuity) for exchange in decoded.exchanges]
+    stream = any(exchange.request.stream for exchange in decoded.exchanges)
+    return Batch(plans, decoded.joint, stream, dict(decoded.headers))
 
 
-async def _exchange_plan(turn: Turn, target: Target, exchange: Exchange) -> Plan:
+async def _exchange_plan(turn: Turn, target: Target, exchange: Exchange, continuity: Continuity) -> Plan:
     upstream, request = target.provider.upstream, exchange.request
     if target.effort is not None:
         request = replace(request, body=_with_effort(request.body, target.effort))
     if target.provider.codex and (request.body.get("reasoning") or request.body.get("service_tier")):
         await upstream.models()  # what the model can do decides what is asked of it
+    request, stood, learn = await _continued(turn, target, request, continuity)
     try:
         shaped = upstream.shape(request, turn.hints)
     except InvalidRequest as error:
@@ -135,9 +159,26 @@ async def _exchange_plan(turn: Turn, target: Target, exchange: Exchange) -> Plan
         exchange=exchange,
         outbound=shaped.outbound,
         document=shaped.body,
-        kept=shaped.kept,
+        kept=_composed(shaped.kept, stood),
         headers=headers,
+        learn=learn,
     )
+
+
+async def _continued(
+    turn: Turn, target: Target, request: Request, continuity: Continuity
+) -> tuple[Request, tuple[int, ...], Learn | None]:
+    """The request with the reasoning that chat has no word for, where its items stood, and who learns of more."""
+    origin = await target.provider.upstream.origin() if turn.dialect.name == "chat" else ""
+    if not origin:
+        return request, (), None
+    whose = turn.hints.owner, origin, target.model
+    given = request.body["input"]
+    restored = continuity.restored(*whose, given)
+    if restored is given:
+        return request, (), partial(continuity.keep, *whose)
+    changed = replace(request, body={**request.body, "input": restored})
+    return changed, places(given, restored), partial(continuity.keep, *whose)
 
 
 def _with_effort(body: Json, effort: str) -> Json:
@@ -171,6 +212,11 @@ def _translated(exchange: Exchange | None, error: GatewayError, named: str | Non
         if isinstance(error, UpstreamRefusal):
             error.body = None
     return error
+
+
+def _composed(kept: tuple[int, ...], stood: tuple[int, ...]) -> tuple[int, ...]:
+    """Where the kept items stood before others were put between them; () is: where they stand."""
+    return tuple(stood[place] for place in kept) if kept and stood else kept or stood
 
 
 def _still_kept(kept: tuple[int, ...], before: Any, after: Any) -> tuple[int, ...]:

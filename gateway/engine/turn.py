@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from gateway.dialects import Dialect
+from gateway.core.repair import Repair
+from gateway.dialects import Dialect, Exchange
 from gateway.errors import GatewayError
 from gateway.upstreams import Hints, Model
 
-__all__ = ["Hints", "Model", "Sink", "Turn", "Voice"]
+__all__ = ["Hints", "Model", "Record", "Sink", "Turn", "Voice"]
 
 Json = dict[str, Any]
 
@@ -50,11 +52,30 @@ class Sink(Protocol):
         ...
 
 
+class Record(Protocol):
+    """What a turn leaves in the store: `engine.state` has it."""
+
+    def asking(self, origin: str) -> None:
+        """An upstream is about to be asked; the last one is who answers. `origin`: see `Upstream.origin`."""
+        ...
+
+    def watch(self, exchange: Exchange, repair: Repair, encode: Callable[..., bytes] | None) -> None:
+        """A stream has been opened: `repair` knows what it has said so far. `encode`: its frames for the client."""
+        ...
+
+    async def ended(self, exchange: Exchange, response: Json) -> None:
+        """Keep the response, which has ended, before the client hears of it."""
+        ...
+
+
 @dataclass(slots=True)
 class Turn:
     """One request for a run, still in the client's dialect.
 
-    `facts` is what the log line and the metrics will tell about it; each step adds what it learns.
+    `facts` is what the log line and the metrics will tell about it; each step adds what it learns. `id`: what the
+    ledger calls it. `once`: the client's Idempotency-Key, "" without one. `record`: who keeps the answer; None when
+    nobody does. `response_id`: the id that the response gets; "" leaves it the upstream's. `origins`: of reasoning in
+    the input, by its place, who can read it (`Upstream.origin`), where that is known.
     """
 
     dialect: Dialect
@@ -64,6 +85,11 @@ class Turn:
     hints: Hints
     facts: Json = field(default_factory=dict)
     started: float = field(default_factory=time.perf_counter)
+    id: str = ""
+    once: str = ""
+    record: Record | None = None
+    response_id: str = ""
+    origins: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def model(self) -> str | None:

@@ -109,6 +109,16 @@ _RESPONSES: dict[str, Shape] = _optional(
 COMPACT: dict[str, Shape] = _optional(
     {"input": (str, [_ITEM]), "instructions": str, "previous_response_id": str, "prompt_cache_key": str}
 )
+INPUT_TOKENS: dict[str, Shape] = {
+    **_RESPONSES,
+    **_optional(
+        {
+            "model": str, "input": (str, [_ITEM]), "previous_response_id": str, "personality": str,
+            "conversation": (str, {"id": Needed(str)}), "truncation": frozenset({"auto", "disabled"}),
+            **{key: _SHARED[key] for key in ("parallel_tool_calls", "tool_choice", "tools")},
+        }
+    ),
+}  # fmt: skip
 RESPONSES: dict[str, Shape] = {
     "input": Needed((str, [_ITEM])),
     **_SHARED,

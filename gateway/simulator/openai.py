@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gateway.simulator import catalogue
 from gateway.simulator.asks import legacy, read_chat, read_responses
-from gateway.simulator.bodies import CHAT, COMPACT, COMPLETIONS, RESPONSES
+from gateway.simulator.bodies import CHAT, COMPACT, COMPLETIONS, INPUT_TOKENS, RESPONSES
 from gateway.simulator.chat import ChatComposer, holds
 from gateway.simulator.completions import MOST_CHOICES, TextComposer, prompts
 from gateway.simulator.player import Answer, document
@@ -44,6 +44,7 @@ class OpenAIServer:
             ("POST", r"/v1/completions", "openai.completions", self.guard, self.completions),
             ("POST", r"/v1/responses", "openai.responses", self.guard, self.responses),
             ("POST", r"/v1/responses/compact", "openai.compact", self.guard, self.compact),
+            ("POST", r"/v1/responses/input_tokens", "openai.input_tokens", self.guard, self.input_tokens),
             ("GET", stored, "openai.stored", self.guard, self.read),
             ("DELETE", stored, "openai.stored", self.guard, self.delete),
             ("GET", rf"{stored}/input_items", "openai.stored", self.guard, self.input_items),
@@ -75,20 +76,37 @@ class OpenAIServer:
     def _listed(self) -> list[dict[str, Any]]:
         return [row for row in catalogue.rows(self._sim.scenario.models) if row["visibility"] == "list"]
 
-    def _problem(self, call: Call, shape: Shape) -> Answer | None:
-        """What is wrong with a body: unreadable, without model, of another shape, or of an unknown model."""
+    def _problem(self, call: Call, shape: Shape, *, any_model: bool = False) -> Answer | None:
+        """What is wrong with a body: unreadable, without model, of another shape, or of an unknown model.
+
+        `any_model`: it may leave out the model.
+        """
         body = call.body
         if call.unreadable or not isinstance(body, dict):
             return error(400, f"We could not parse the JSON body of your request. {call.unreadable}".strip(), None)
-        if not isinstance(body.get("model"), str):
+        model = body.get("model")
+        if not isinstance(model, str) and not (any_model and model is None):
             return error(400, "you must provide a model parameter", "missing_required_parameter", "model")
         try:
             check(body, shape)
         except Misshapen as wrong:
             return error(400, str(wrong), wrong.code, wrong.path)
-        if body["model"] not in {row["slug"] for row in catalogue.rows(self._sim.scenario.models)}:
-            return _no_model(body["model"])
+        if model is not None and model not in {row["slug"] for row in catalogue.rows(self._sim.scenario.models)}:
+            return _no_model(model)
         return None
+
+    def _no_history(self, body: dict[str, Any]) -> Answer | None:
+        """The refusal of a body that goes on from a response which is not kept here."""
+        before = body.get("previous_response_id")
+        if before is None or before in self.stored:
+            return None
+        text = f"Previous response with id '{before}' not found."
+        return error(400, text, "previous_response_not_found", "previous_response_id")
+
+    def _history(self, body: dict[str, Any]) -> list[Any]:
+        """The items of the response that a body goes on from."""
+        before = body.get("previous_response_id")
+        return [] if before is None else [*self._inputs[before], *self.stored[before]["output"]]
 
     def chat(self, call: Call, script: Script | None) -> Answer:
         """One chat completion."""
@@ -126,15 +144,10 @@ class OpenAIServer:
     def responses(self, call: Call, script: Script | None) -> Answer:
         """One response; kept unless `store` is false."""
         body = call.body
-        problem = self._problem(call, RESPONSES)
+        problem = self._problem(call, RESPONSES) or self._no_history(body)
         if problem:
             return problem
-        before = body.get("previous_response_id")
-        if before is not None and before not in self.stored:
-            text = f"Previous response with id '{before}' not found."
-            return error(400, text, "previous_response_not_found", "previous_response_id")
-        given = body["input"] if isinstance(body["input"], list) else [{"role": "user", "content": body["input"]}]
-        history = [*self._inputs[before], *self.stored[before]["output"]] if before is not None else []
+        given, history = _items(body["input"]), self._history(body)
         play = played(script, read_responses({**body, "input": [*history, *given]}))
         read = tokens([body.get("instructions"), history, given, body.get("tools") or []])
         response = response_object(body, next(self._sim.ids), int(self._sim.clock()), input_usage(read, 0))
@@ -151,21 +164,11 @@ class OpenAIServer:
 
     def compact(self, call: Call, script: Script | None) -> Answer:
         """Compaction: the user's messages stay, and one opaque item stands for the rest."""
-        problem = self._problem(call, COMPACT)
+        body = call.body
+        problem = self._problem(call, COMPACT) or self._no_history(body)
         if problem:
             return problem
-        body = call.body
-        before = body.get("previous_response_id")
-        if before is not None and before not in self.stored:
-            return error(
-                400,
-                f"Previous response with id '{before}' not found.",
-                "previous_response_not_found",
-                "previous_response_id",
-            )
-        given = body.get("input") or []
-        given = given if isinstance(given, list) else [{"role": "user", "content": given}]
-        history = [*self._inputs[before], *self.stored[before]["output"], *given] if before is not None else given
+        history = [*self._history(body), *_items(body.get("input"))]
         number = next(self._sim.ids)
         kept = [_input_item(item, index) for index, item in enumerate(history) if item.get("role") == "user"]
         blob = sealed(call.auth, body["model"], number)
@@ -180,6 +183,20 @@ class OpenAIServer:
                 "usage": {**input_usage(read, 0), "output_tokens": 8, "total_tokens": read + 8},
             }
         )
+
+    def input_tokens(self, call: Call, script: Script | None) -> Answer:
+        """The count of what a response would read. Conversations are not kept here, so none is known."""
+        body = call.body
+        problem = self._problem(call, INPUT_TOKENS, any_model=True) or self._no_history(body)
+        if problem:
+            return problem
+        conversation = body.get("conversation")
+        if conversation is not None:
+            name = conversation["id"] if isinstance(conversation, dict) else conversation
+            return error(404, f"Conversation with id '{name}' not found.", None, "conversation")
+        history = [*self._history(body), *_items(body.get("input"))]
+        read = tokens([body.get("instructions"), history, body.get("tools") or []])
+        return document({"object": "response.input_tokens", "input_tokens": read})
 
     def read(self, call: Call, script: Script | None) -> Answer:
         """A stored response."""
@@ -221,6 +238,13 @@ def error(status: int, message: str, code: str | None, param: str | None = None)
     """An OpenAI error object."""
     kind = "invalid_request_error"
     return document({"error": {"message": message, "type": kind, "param": param, "code": code}}, status)
+
+
+def _items(given: Any) -> list[Any]:
+    """An input as a list of items."""
+    if isinstance(given, str):
+        return [{"role": "user", "content": given}]
+    return given or []
 
 
 def _input_item(item: dict[str, Any], index: int) -> dict[str, Any]:

@@ -24,7 +24,7 @@ ROUTES = (
     "authorize", "token", "usercode", "poll", "device", "callback", "revoke",
     "codex.responses", "codex.models", "codex.compact", "codex.usage",
     "openai.models", "openai.model", "openai.chat", "openai.completions", "openai.responses", "openai.stored",
-    "openai.compact",
+    "openai.compact", "openai.input_tokens",
     "openai.embeddings", "openai.images", "openai.moderations", "openai.speech", "openai.transcriptions",
     "openai.files", "openai.content",
 )  # fmt: skip

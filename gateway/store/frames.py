@@ -13,6 +13,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.errors import NotFound
 from gateway.store.rows import Frame, LeaseLost
 from gateway.store.schema import responses, stream_frames
 from gateway.store.shared import Shared
@@ -61,7 +62,10 @@ class FrameLog:
         return [Frame(row.seq, bytes(row.frame)) for row in await self._shared.database.rows(query)]
 
     async def follow(self, response: str, after: int = -1) -> AsyncGenerator[Frame]:
-        """The frames beyond number `after`, and those to come, until the response has ended."""
+        """The frames beyond number `after`, and those to come, until the response has ended.
+
+        Raises NotFound when it has been deleted meanwhile: its end is not to be had.
+        """
         while True:
             # In this order: what ends a response also writes its last frames.
             ended = await self._ended(response)
@@ -80,7 +84,10 @@ class FrameLog:
             await self._task
 
     async def _ended(self, response: str) -> bool:
-        found = await self._shared.database.rows(select(responses.c.completed).where(responses.c.id == response))
+        query = select(responses.c.completed, responses.c.deleted).where(responses.c.id == response)
+        found = await self._shared.database.rows(query)
+        if found and found[0].deleted is not None:
+            raise NotFound("The response has been deleted.")
         return not found or found[0].completed is not None
 
     async def _flush(self) -> None:

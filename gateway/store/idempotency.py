@@ -9,11 +9,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.store.ids import body_of
+from gateway.store.responses import alive
 from gateway.store.rows import Claim
 from gateway.store.schema import idempotency, responses
-from gateway.store.shared import Shared
+from gateway.store.shared import HOUR, Shared
 
-HOUR = 3_600_000
 ABANDONED = 60_000
 """A claim whose response was never begun is of a process that died in between."""
 
@@ -39,7 +39,7 @@ class Idempotency:
                 "expires": now + self._shared.settings.idempotency_hours * HOUR,
             }
             while not await _insert(connection, row):
-                found = await _known(connection, owner, key)
+                found = await _known(connection, owner, key, now)
                 if found is None:
                     continue  # given back a moment ago
                 if found.expires > now and (found.begun is not None or found.created > now - ABANDONED):
@@ -62,9 +62,10 @@ class Idempotency:
         await self._database.write(work)
 
 
-async def _known(connection: AsyncConnection, owner: str, key: str) -> Any:
+async def _known(connection: AsyncConnection, owner: str, key: str, now: int) -> Any:
     """The claim, and the key of its response once that was begun."""
-    begun = and_(responses.c.owner == owner, responses.c.wire_id == idempotency.c.response_id)
+    mine = and_(responses.c.owner == owner, responses.c.wire_id == idempotency.c.response_id)
+    begun = and_(mine, alive(now))  # an answer that is gone cannot be given again
     query = (
         select(idempotency, responses.c.id.label("begun"))
         .select_from(idempotency.outerjoin(responses, begun))

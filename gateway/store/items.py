@@ -27,7 +27,7 @@ SHOWN = (
 )
 """The columns of an `Item`."""
 
-_ASKED_AT_ONCE = 5_000
+ASKED_AT_ONCE = 5_000
 """Ids in one query; both databases take at most about 32,000 parameters."""
 
 
@@ -129,8 +129,8 @@ async def take_positions(connection: AsyncConnection, shared: Shared, conversati
 
 async def _taken(connection: AsyncConnection, owner: str, wires: Sequence[str]) -> set[str]:
     taken: set[str] = set()
-    for start in range(0, len(wires), _ASKED_AT_ONCE):
-        part = wires[start : start + _ASKED_AT_ONCE]
+    for start in range(0, len(wires), ASKED_AT_ONCE):
+        part = wires[start : start + ASKED_AT_ONCE]
         # Keys count too: a client may send back what a list showed it.
         used = or_(items.c.wire_id.in_(part), items.c.id.in_(part))
         query = select(items.c.wire_id, items.c.id).where(items.c.owner == owner, used)

@@ -36,6 +36,9 @@ class Leases:
     def drop(self, name: str) -> None:
         self._held.discard(name)
 
+    def holds(self, name: str) -> bool:
+        return name in self._held
+
     async def _keep(self) -> None:
         while True:
             await asyncio.sleep(self._every)

@@ -44,11 +44,14 @@ class Recovery:
         """Look for left work now and then, for ever. A store that fails is asked again."""
         while True:
             try:
-                await self.end_interrupted(finisher)
+                while len(await self.end_interrupted(finisher)) == AT_ONCE:
+                    pass  # a process that died may leave many
                 for response in await self.claim_queued():
                     starter(response)
             except StoreUnavailable:
                 pass  # said by every request that needs the store; here there is nobody to tell
+            except Exception:  # one row that nobody foresaw must not end the care for all others
+                self._log.exception("what dead processes left could not be looked at")
             await asyncio.sleep(LOOK_SECONDS)
 
     async def end_interrupted(self, finisher: Finisher) -> list[str]:
@@ -63,11 +66,12 @@ class Recovery:
             assert response is not None
             try:
                 ending = await finisher(Interrupted(response, -1 if newest is None else newest))
+                done = await self._responses.finish(key, ending)
             except Exception:
                 self._leases.drop(key)
                 self._log.exception("an interrupted response could not be ended", response=key)
                 continue
-            if await self._responses.finish(key, ending):
+            if done:
                 ended.append(key)
         return ended
 
@@ -90,7 +94,9 @@ class Recovery:
             .order_by(responses.c.id)
             .limit(AT_ONCE)
         )
-        return [row.id for row in await self._shared.database.rows(query)]
+        found = [row.id for row in await self._shared.database.rows(query)]
+        # Not what runs here: after a pause of the whole machine its renewal is only late.
+        return [key for key in found if not self._leases.holds(key)]
 
     async def _take(self, key: str, status: str) -> bool:
         """Become its holder, unless it has one that lives."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from typing import Any
 
@@ -17,6 +17,7 @@ from gateway.store.leases import Leases
 from gateway.store.rows import (
     CONTINUABLE,
     ENDED,
+    REPLAY,
     Ending,
     History,
     Item,
@@ -27,8 +28,8 @@ from gateway.store.rows import (
     Page,
     StoredResponse,
 )
-from gateway.store.schema import conversations, items, responses, stream_frames
-from gateway.store.shared import DAY, LEASE, Shared, dumped, loaded, named
+from gateway.store.schema import conversations, idempotency, items, responses, stream_frames
+from gateway.store.shared import DAY, HOUR, LEASE, Shared, dumped, loaded, named
 from gateway.store.signals import Signals, put
 from gateway.store.watch import Watch, ring
 
@@ -73,15 +74,30 @@ class Responses:
     async def finish(self, key: str, ending: Ending) -> bool:
         """End a response that this process holds: its result, its output and its last frames, all at once.
 
-        False, and nothing is written, when it has ended already or belongs to another process.
+        False, and nothing is written, when it has ended already or belongs to another process. Raises StoreUnavailable;
+        then this process still holds it, and may try again or `leave` it.
         """
-        try:
-            done = await self._database.write(partial(self._finish, key, ending))
-        finally:
-            # What could not be written is ended by whoever finds it without a holder.
-            self._leases.drop(key)
+        done = await self._database.write(partial(self._finish, key, ending))
+        self._leases.drop(key)
         self._watch.touched((key,))
         return done
+
+    def leave(self, key: str) -> None:
+        """Hold it no longer: whoever finds it without a holder ends it."""
+        self._leases.drop(key)
+
+    async def forget(self, key: str) -> None:
+        """Remove a response of this process that never came to anything, as if it had not been begun."""
+        self._leases.drop(key)
+
+        async def work(connection: AsyncConnection) -> None:
+            mine = and_(responses.c.id == key, responses.c.holder == self._shared.holder)
+            await connection.execute(delete(items).where(items.c.response_id == key))
+            await _forget_frames(connection, key)
+            await connection.execute(delete(responses).where(mine))
+
+        await self._database.write(work)
+        self._watch.touched((key,))
 
     async def set_metadata(self, owner: str, name: str, metadata: Json) -> bool:
         """Replace the metadata; False for an unknown response."""
@@ -100,6 +116,8 @@ class Responses:
             if row is None:
                 return False
             await self._ask_to_stop(connection, row)
+            claims = and_(idempotency.c.owner == owner, idempotency.c.response_id == row.wire_id)
+            await connection.execute(delete(idempotency).where(claims))
             emptied = {"request": "{}", "result": "{}", "error": None, "metadata": "{}", "labels": "", "logged": False}
             gone = update(responses).where(responses.c.id == row.id).values(emptied | {"deleted": self._shared.now()})
             await connection.execute(gone)
@@ -115,9 +133,33 @@ class Responses:
         """The response as a client sees it, or None."""
         return await self._one(self._visible(owner, name))
 
+    async def claimed(self, owner: str, name: str) -> StoredResponse | None:
+        """The response that an Idempotency-Key was claimed for, also one that answers nothing else; None when there is
+        none, or none any more."""
+        return await self._one(and_(named(responses, "response", owner, name), alive(self._shared.now())))
+
     async def by_key(self, key: str) -> StoredResponse | None:
         """The response of a key, whoever's it is and even if it was deleted: for what runs it."""
         return await self._one(responses.c.id == key)
+
+    async def items(self, owner: str, names: Collection[str]) -> dict[str, Item]:
+        """Items of the owner's responses and conversations by the ids that clients know; unknown ones are missing."""
+        bodies = {body: name for name in names if (body := body_of("item", name)) is not None}
+        source = items.outerjoin(responses, responses.c.id == items.c.response_id).outerjoin(
+            conversations, conversations.c.id == items.c.conversation_id
+        )
+        found: dict[str, Item] = {}
+        for start in range(0, len(bodies), pieces.ASKED_AT_ONCE):
+            part = list(bodies)[start : start + pieces.ASKED_AT_ONCE]
+            named_so = and_(
+                items.c.owner == owner,
+                items.c.wire_id.in_(part),
+                responses.c.deleted.is_(None),
+                conversations.c.deleted.is_(None),
+            )
+            for row in await self._database.rows(select(*pieces.SHOWN).select_from(source).where(named_so)):
+                found[bodies[row.wire_id]] = pieces.item_of(row)
+        return found
 
     async def history(self, owner: str, name: str) -> History | None:
         """Everything that a continuation of this response stands on, in one query; None for an unknown response.
@@ -193,7 +235,8 @@ class Responses:
     # the parts --------------------------------------------------------------------------------------------------------
 
     def _visible(self, owner: str, name: str) -> ColumnElement[bool]:
-        return and_(named(responses, "response", owner, name), alive(self._shared.now()))
+        shown = and_(alive(self._shared.now()), responses.c.surface != REPLAY)
+        return and_(named(responses, "response", owner, name), shown)
 
     def _ours(self, key: str) -> ColumnElement[bool]:
         return and_(responses.c.id == key, responses.c.completed.is_(None), responses.c.holder == self._shared.holder)
@@ -218,7 +261,7 @@ class Responses:
     ) -> str:
         key = self._shared.ulid()
         now = self._shared.now()
-        days = self._shared.settings.responses_days
+        kept = self._kept_for(new)
         conversation = await self._conversation(connection, new)
         # Before its own id is taken: a server that gives the same id again also continues it under that id.
         previous = await self._previous(connection, new)
@@ -243,12 +286,17 @@ class Responses:
             "lease": now + LEASE if running else None,
             "created": now,
             "completed": None if running else now,
-            "expires": now + days * DAY if days else None,
+            "expires": now + kept if kept else None,
         }
         await connection.execute(insert(responses), row)
         shared = conversation if new.status in CONTINUABLE else None
         await pieces.append(connection, self._shared, new.owner, drafts, response=key, conversation=shared)
         return key
+
+    def _kept_for(self, new: NewResponse) -> int:
+        """Milliseconds; 0: for ever."""
+        settings = self._shared.settings
+        return settings.idempotency_hours * HOUR if new.surface == REPLAY else settings.responses_days * DAY
 
     async def _wire_id(self, connection: AsyncConnection, new: NewResponse, key: str) -> str:
         """The id as the client knows it. A server that gives the same id again means its newest response."""

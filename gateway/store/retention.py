@@ -25,11 +25,12 @@ async def sweep(shared: Shared) -> dict[str, int]:
     """Delete everything that is over; how many rows of each table."""
     now, settings = shared.now(), shared.settings
     steps: dict[str, Step] = {
+        # Before the logs, which stay as long as a key stands for them.
+        "idempotency": partial(_rows, idempotency, idempotency.c.expires <= now),
         "stream_frames": partial(_frames, now - settings.frames_minutes * 60_000),
         "responses": partial(_responses, now - GRACE),
         "items": partial(_conversation_items, now - GRACE),
         "conversations": partial(_conversations, now - GRACE),
-        "idempotency": partial(_rows, idempotency, idempotency.c.expires <= now),
         "events": partial(_rows, events, events.c.created < now - settings.events_minutes * 60_000),
     }
     if settings.ledger_days:
@@ -65,8 +66,10 @@ async def _rows(table: Table, over: ColumnElement[bool], connection: AsyncConnec
 
 
 async def _frames(before: int, connection: AsyncConnection) -> int:
-    """Logs of responses that ended long enough ago."""
-    over = select(responses.c.id).where(responses.c.logged, responses.c.completed < before).limit(BATCH)
+    """Logs of responses that ended long enough ago, and that no Idempotency-Key stands for."""
+    claimed = exists().where(idempotency.c.owner == responses.c.owner, idempotency.c.response_id == responses.c.wire_id)
+    old = and_(responses.c.logged, responses.c.completed < before, ~claimed)
+    over = select(responses.c.id).where(old).limit(BATCH)
     keys = (await connection.execute(over)).scalars().all()
     if not keys:
         return 0

@@ -20,6 +20,9 @@ Order = Literal["asc", "desc"]
 Status = Literal["queued", "in_progress", "completed", "incomplete", "failed", "cancelled"]
 Row = TypeVar("Row")
 
+REPLAY = "replay"
+"""The surface of a row that only answers an Idempotency-Key again: no client can name it."""
+
 ENDED: frozenset[str] = frozenset({"completed", "incomplete", "failed", "cancelled"})
 CONTINUABLE: frozenset[str] = frozenset({"completed", "incomplete"})
 

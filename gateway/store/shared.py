@@ -15,7 +15,8 @@ from gateway.store.ids import Kind, Ulids, body_of
 if TYPE_CHECKING:
     from gateway.config import Store as Settings
 
-DAY = 86_400_000
+HOUR = 3_600_000
+DAY = 24 * HOUR
 LEASE = 15_000
 """Milliseconds that a process may be silent before others take over what it was doing."""
 

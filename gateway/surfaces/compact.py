@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from starlette.types import Receive, Scope, Send
@@ -11,11 +10,11 @@ from starlette.types import Receive, Scope, Send
 from gateway.core import json
 from gateway.dialects.responses.compact import Compact, Summary
 from gateway.engine.engine import Engine
-from gateway.engine.turn import Hints, Turn
-from gateway.errors import GatewayError
+from gateway.engine.turn import Hints, Sink, Turn
+from gateway.errors import GatewayError, UpstreamFault
 from gateway.surfaces import reply
 from gateway.surfaces.middleware.body import parse_body, read_body
-from gateway.surfaces.openai import session_id
+from gateway.surfaces.openai import once_key, session_id
 from gateway.surfaces.reply import Reply
 
 if TYPE_CHECKING:
@@ -48,14 +47,20 @@ class CompactEndpoint:
             request_id=state["request_id"],
             hints=Hints(session_id=session_id(scope), owner=state.get("owner", "operator")),
             facts=state["facts"],
+            once=once_key(scope),
         )
-        await reply.answer(scope, receive, send, self._limits, partial(self._run, turn))
 
-    async def _run(self, turn: Turn, sink: Reply) -> None:
+        async def run(sink: Reply) -> None:
+            await self._engine.run_once(turn, sink, self._run)
+
+        await reply.answer(scope, receive, send, self._limits, run)
+
+    async def _run(self, turn: Turn, sink: Sink) -> None:
         try:
             await self._engine.run(turn, sink)
         except GatewayError as error:
-            summarisable = error.status in _NO_SUCH_ROUTE or error.code == "oauth_unavailable"
+            status = error.answered if isinstance(error, UpstreamFault) else error.status
+            summarisable = status in _NO_SUCH_ROUTE or error.code == "oauth_unavailable"
             if sink.committed or not summarisable or error.code == "model_not_found":
                 raise
             for name in ("error", "attempt_failed"):

@@ -11,7 +11,7 @@ from gateway.core import json
 from gateway.dialects import Dialect
 from gateway.engine.engine import Engine
 from gateway.engine.turn import Hints, Model, Turn
-from gateway.errors import ModelNotFound
+from gateway.errors import InvalidRequest, ModelNotFound
 from gateway.surfaces import reply
 from gateway.surfaces.middleware.body import parse_body, read_body
 
@@ -22,6 +22,10 @@ Json = dict[str, Any]
 
 SESSION_HEADERS = (b"session-id", b"session_id", b"x-session-id", b"conversation_id", b"x-session-affinity")
 """Headers in which programs name their conversation, best first; a hint for prompt caching, never for state."""
+
+
+LONGEST_KEY = 255
+"""Characters of an Idempotency-Key."""
 
 
 class RunEndpoint:
@@ -50,6 +54,7 @@ class RunEndpoint:
             request_id=state["request_id"],
             hints=Hints(session_id=session_id(scope), owner=state.get("owner", "operator")),
             facts=facts,
+            once=once_key(scope),
         )
         await reply.answer(scope, receive, send, self._limits, partial(self._engine.run, turn))
 
@@ -90,6 +95,16 @@ def session_id(scope: Scope) -> str:
         if value:
             return value.decode("latin-1")
     return ""
+
+
+def once_key(scope: Scope) -> str:
+    """The Idempotency-Key; "" without one. Raises InvalidRequest for one that cannot be a key."""
+    found = next((value for name, value in scope["headers"] if name == b"idempotency-key"), b"")
+    key: str = found.decode("latin-1").strip()
+    if len(key) > LONGEST_KEY or not key.isprintable():
+        message = f"Idempotency-Key must be up to {LONGEST_KEY} printable characters."
+        raise InvalidRequest(message, param="Idempotency-Key")
+    return key
 
 
 async def _send_json(send: Send, document: Json) -> None:

@@ -15,7 +15,7 @@ from gateway.dialects import Outbound
 from gateway.errors import GatewayError
 
 Json = dict[str, Any]
-Route = Literal["responses", "chat", "completions", "compact"]
+Route = Literal["responses", "chat", "completions", "compact", "input_tokens"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +150,15 @@ class Upstream(Protocol):
     @property
     def passthrough(self) -> tuple[str, ...] | None:
         """Paths below `/v1` that `forward` may be asked for ("*": all); None when its server has no such routes."""
+        ...
+
+    @property
+    def account(self) -> str:
+        """The account that the last call was made with; "" for servers that have none."""
+        ...
+
+    async def origin(self) -> str:
+        """Whose encrypted content its server can read: the server and the account, as a digest; "" when unknown."""
         ...
 
     def secrets(self) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ import zstandard
 
 from gateway import __version__
 from gateway.core import json
+from gateway.core.ids import digest
 from gateway.core.request import Request
 from gateway.errors import GatewayError, RouteNotFound, UpstreamError
 from gateway.oauth.hosts import require_token_host
@@ -125,6 +126,17 @@ class CodexUpstream:
     @property
     def known(self) -> tuple[Model, ...]:
         return self._shelf.known
+
+    @property
+    def account(self) -> str:
+        return self._account
+
+    async def origin(self) -> str:
+        try:
+            login = await self._tokens.credentials()
+        except GatewayError:
+            return ""  # the call will say what is wrong with the login
+        return digest(f"{self._url}\n{login.account_id}")[:16]
 
     def secrets(self) -> tuple[str, ...]:
         return self._sent

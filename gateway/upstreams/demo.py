@@ -69,6 +69,13 @@ class UntilLogin:
     def passthrough(self) -> tuple[str, ...] | None:
         return self._current.passthrough
 
+    @property
+    def account(self) -> str:
+        return self._current.account
+
+    async def origin(self) -> str:
+        return await self._current.origin()
+
     def secrets(self) -> tuple[str, ...]:
         return self._current.secrets()
 

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import httpx2
 
 from gateway import __version__
+from gateway.core.ids import digest
 from gateway.core.request import Request
 from gateway.dialects.chat.outbound import ChatOutbound, encode
 from gateway.errors import GatewayError, RouteNotFound
-from gateway.upstreams import Answer, Call, Forward, Hints, Json, Model, Shaped, retry
+from gateway.upstreams import Answer, Call, Forward, Hints, Json, Model, Shaped, repair, retry
 from gateway.upstreams.faults import refusal
 from gateway.upstreams.profile import OPENAI, Rules, shape
 from gateway.upstreams.rows import question, rows
@@ -60,8 +61,10 @@ class OpenAIUpstream:
             "chat": join(upstream.base_url, upstream.chat_completions_path),
             "completions": join(upstream.base_url, upstream.completions_path),
             "compact": join(upstream.base_url, upstream.responses_path.rstrip("/") + "/compact"),
+            "input_tokens": join(upstream.base_url, upstream.responses_path.rstrip("/") + "/input_tokens"),
         }
         self._base_url = upstream.base_url
+        self._kept = {"responses/": upstream.responses_path, "chat/completions/": upstream.chat_completions_path}
         self.passthrough = upstream.passthrough
         self._models_url = join(upstream.base_url, upstream.models_path)
         self.trusted = self._models_url.scheme == "https" and self._models_url.host == "api.openai.com"
@@ -78,6 +81,13 @@ class OpenAIUpstream:
     @property
     def known(self) -> tuple[Model, ...]:
         return self._shelf.known
+
+    @property
+    def account(self) -> str:
+        return ""  # a key is none to write down
+
+    async def origin(self) -> str:
+        return digest(f"{self._base_url}\n{self._api_key}")[:16]
 
     def secrets(self) -> tuple[str, ...]:
         return (self._api_key,)
@@ -98,8 +108,8 @@ class OpenAIUpstream:
         return replace(shaped, body=encoded.body, dropped=encoded.dropped, route="chat", outbound=outbound)
 
     def repair(self, body: Json, error: GatewayError) -> Json | None:
-        """Never: the server gets what the client sent, and says itself what is wrong with it."""
-        return None
+        """Reasoning that this server cannot read is left out; of all else it says itself what is wrong with it."""
+        return repair.without_foreign(body, error) if "responses" in self.native else None
 
     def delay(self, attempt: int, error: GatewayError) -> float | None:
         return retry.delay(attempt, error, limit=self._retries, random=self._random)
@@ -118,7 +128,7 @@ class OpenAIUpstream:
         raise await self._refused(answer)
 
     async def forward(self, forward: Forward) -> Answer:
-        url = join(self._base_url, f"/v1/{forward.path}")
+        url = self._address(forward.path)
         outgoing = Outgoing(
             forward.method,
             url.copy_with(query=forward.query) if forward.query else url,
@@ -132,6 +142,13 @@ class OpenAIUpstream:
         if 200 <= answer.status < 300 or answer.status == 304:
             return answer
         raise await self._refused(answer)
+
+    def _address(self, path: str) -> httpx2.URL:
+        """Where a path below `/v1/` is there; what a turn has left is below the route of the turn."""
+        for prefix, route in self._kept.items():
+            if path.startswith(prefix):
+                return join(self._base_url, f"{route.rstrip('/')}/{path.removeprefix(prefix)}")
+        return join(self._base_url, f"/v1/{path}")
 
     async def models(self) -> list[Model]:
         return await self._shelf.models()

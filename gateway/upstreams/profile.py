@@ -83,7 +83,6 @@ CODEX = Profile(
         "max_tool_calls": _REPORT,
         "temperature": _REPORT,
         "top_p": _REPORT,
-        "truncation": Field("report", harmless=("disabled",)),
         "context_management": _REPORT,
         "moderation": _REPORT,
         # They label or speed up a request; the answer is the same.
@@ -92,6 +91,8 @@ CODEX = Profile(
         "safety_identifier": _DROP,
         "prompt_cache_options": _DROP,
         "prompt_cache_retention": _DROP,
+        # The engine honours it.
+        "truncation": _DROP,
         # Nothing else can stand for them.
         "background": Field("refuse", harmless=(False,)),
         "conversation": Field("refuse"),

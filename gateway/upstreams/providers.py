@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from gateway.dialects import Choices
 from gateway.errors import GatewayError, ModelNotFound, OAuthUnavailable, UpstreamFault, UpstreamRefusal
@@ -32,6 +33,7 @@ class Provider:
 
     `models`: names that it runs without its own in front. `fallback`: entries `name` or `name/model`. `codex`: it is a
     ChatGPT plan, which needs the login; its models have no slash in their names and may have an effort behind them.
+    `state`: who keeps its responses.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Provider:
     models: tuple[str, ...] = ()
     fallback: tuple[str, ...] = ()
     codex: bool = False
+    state: Literal["gateway", "upstream", "off"] = "off"
 
     def claims(self, name: str) -> bool:
         """The operator wants this name run here."""

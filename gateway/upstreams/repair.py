@@ -13,9 +13,11 @@ Mend = Callable[[Sequence[Any]], list[Any]]
 
 _NEEDED = frozenset({"model", "input", "instructions", "store", "stream"})
 
+# From another account or model: nobody but its maker can read it.
+_FOREIGN = (frozenset({"invalid_encrypted_content"}), ("encrypted content", "encrypted_content"), without_reasoning)
+
 _MENDS: tuple[tuple[frozenset[str], tuple[str, ...], Mend], ...] = (
-    # From another account or model: nobody but its maker can read it.
-    (frozenset({"invalid_encrypted_content"}), ("encrypted content", "encrypted_content"), without_reasoning),
+    _FOREIGN,
     (
         frozenset({"missing_tool_output", "missing_tool_call"}),
         ("no tool output found for", "no tool call found for"),
@@ -38,8 +40,19 @@ def repair(body: Json, error: GatewayError) -> Json | None:
         return None
     if error.code == "unsupported_parameter":
         return _without_field(body, error.param or "")
+    return _mended(body, error, _MENDS)
+
+
+def without_foreign(body: Json, error: GatewayError) -> Json | None:
+    """A body without reasoning, when the refusal says that it cannot be read; None for every other refusal."""
+    return _mended(body, error, (_FOREIGN,)) if error.status in (400, 404) else None
+
+
+def _mended(
+    body: Json, error: GatewayError, mends: Sequence[tuple[frozenset[str], tuple[str, ...], Mend]]
+) -> Json | None:
     text = error.message.lower()
-    for codes, phrases, mend in _MENDS:
+    for codes, phrases, mend in mends:
         if error.code in codes or any(phrase in text for phrase in phrases):
             items = body.get("input", [])
             mended = mend(items)

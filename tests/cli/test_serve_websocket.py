@@ -6,6 +6,7 @@ import asyncio
 import json
 from typing import Any
 
+import httpx2
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
@@ -52,3 +53,33 @@ async def test_sigterm_lets_a_running_turn_end_and_closes_idle_connections(cli: 
             assert busy.close_code == 1012
     assert await asyncio.to_thread(process.exit_code) == 0
     assert len(simulator.calls("openai.responses")) == 1
+
+
+@pytest.mark.proves("WS-stopping", "WS-stored")
+async def test_a_turn_that_sigterm_cuts_off_is_found_by_the_next_process_as_it_was_told(
+    cli: Cli, processes: list[Process]
+) -> None:
+    simulator = Simulator(Scenario(open=True))
+    simulator.queue("openai.responses", "stall")
+    async with serving(simulator) as upstream_url:
+        upstream = f"{{mode: openai_api, base_url: '{upstream_url}', api_key: sk-x, state: gateway}}"
+        cli.write(f"upstream: {upstream}\nlimits: {{drain_seconds: 0.1}}")
+        process = Process(cli, "serve", "--listen", "127.0.0.1:0")
+        processes.append(process)
+        url = await asyncio.to_thread(process.base_url)
+        async with connect(url.replace("http", "ws", 1) + "/v1/responses", proxy=None) as busy:
+            await busy.send(json.dumps({"type": "response.create", "model": "gpt-5.5", "input": "hi"}))
+            await until(busy, "response.output_text.delta")
+            process.terminate()
+            told = (await until(busy, "response.failed"))["response"]
+            await busy.wait_closed()
+            assert busy.close_code == 1012
+        assert await asyncio.to_thread(process.exit_code) == 0
+        again = Process(cli, "serve", "--listen", "127.0.0.1:0")
+        processes.append(again)
+        url = await asyncio.to_thread(again.base_url)
+        async with httpx2.AsyncClient(base_url=url, trust_env=False) as client:
+            kept = (await client.get(f"/v1/responses/{told['id']}")).json()
+    assert (kept["status"], kept["error"]) == ("failed", told["error"])
+    assert kept["error"]["code"] == "shutting_down"
+    assert kept["output"] == told["output"] != []

@@ -1,8 +1,9 @@
 """What becomes of each parameter that the openai SDK for Node offers, where it is not relayed.
 
 Verdicts: `Arrives`, the upstream's body holds this value at this path; DROPPED, the answer's `x-gateway-dropped` names
-it; REFUSED, a 400 that names it; SILENT, neither: it changes nothing, or the gateway does it. A server that speaks the
-client's dialect gets every value as it is.
+it; REFUSED, a 400 that names it; UNKNOWN, a 404 that names it, for an id of something that the gateway keeps; SILENT,
+neither: it changes nothing, or the gateway does it. A server of the client's own dialect gets every value as it is,
+except of what the gateway does for it: `done_here`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from tests.live.chat import WEATHER
+from tests.live.stack import DialectName, Mode
 
 Json: TypeAlias = dict[str, Any]
 
@@ -23,9 +25,10 @@ class Arrives:
     value: Any
 
 
-Verdict: TypeAlias = Arrives | Literal["dropped", "refused", "silent"]
+Verdict: TypeAlias = Arrives | Literal["dropped", "refused", "unknown", "silent"]
 DROPPED: Verdict = "dropped"
 REFUSED: Verdict = "refused"
+UNKNOWN: Verdict = "unknown"
 SILENT: Verdict = "silent"
 
 
@@ -73,7 +76,7 @@ CHAT: dict[str, Parameter] = {
     "seed": _both(7, SILENT),
     "service_tier": _both("priority", Arrives("service_tier", "priority")),
     "stop": _both(["@@"], SILENT),
-    "store": Parameter(True, DROPPED, Arrives("store", True)),
+    "store": Parameter(True, SILENT, Arrives("store", True)),
     "stream_options": _both({"include_usage": True}, SILENT, stream=True),
     "temperature": Parameter(0.2, DROPPED, Arrives("temperature", 0.2)),
     "tool_choice": _both("required", Arrives("tool_choice", "required"), tools=[WEATHER]),
@@ -89,9 +92,9 @@ _FLAT = {"type": "function", "name": "get_weather", "parameters": {"type": "obje
 
 RESPONSES: dict[str, Parameter] = {
     "access_programs": Parameter({"x": 1}, DROPPED, REFUSED),
-    "background": _both(True, REFUSED),
+    "background": _both(True, SILENT),
     "context_management": Parameter([{"type": "compaction", "compact_threshold": 1000}], DROPPED, REFUSED),
-    "conversation": _both("conv_1", REFUSED),
+    "conversation": _both("conv_1", UNKNOWN),
     "image": Parameter({"x": 1}, DROPPED, REFUSED),
     "include": Parameter(["file_search_call.results"], DROPPED, SILENT),
     "instructions": Parameter(
@@ -112,7 +115,7 @@ RESPONSES: dict[str, Parameter] = {
     ),
     "safety_identifier": _both("somebody", SILENT),
     "service_tier": Parameter("priority", Arrives("service_tier", "priority"), DROPPED),
-    "store": _both(True, DROPPED),
+    "store": _both(True, SILENT),
     "stream": _both(True, Arrives("stream", True)),
     "stream_options": _both({"include_obfuscation": False}, SILENT, stream=True),
     "temperature": Parameter(0.2, DROPPED, Arrives("temperature", 0.2)),
@@ -127,7 +130,7 @@ RESPONSES: dict[str, Parameter] = {
     ),
     "top_logprobs": Parameter(3, REFUSED, Arrives("top_logprobs", 3)),
     "top_p": Parameter(0.2, DROPPED, Arrives("top_p", 0.2)),
-    "truncation": _both("auto", DROPPED),
+    "truncation": _both("auto", SILENT),
     "user": _both("somebody", SILENT),
 }
 
@@ -150,6 +153,12 @@ COMPLETIONS: dict[str, Parameter] = {
     "top_p": Parameter(0.2, DROPPED, Arrives("top_p", 0.2)),
     "user": Parameter("somebody", SILENT, Arrives("user", "somebody")),
 }
+
+
+def done_here(mode: Mode, dialect: DialectName) -> frozenset[str]:
+    """What a server of the client's own dialect is not told, since the gateway does it."""
+    keeps = "responses" not in mode.native  # those are left to a server that can keep them
+    return frozenset({"background"} | ({"store"} if keeps and dialect == "chat" else set()))
 
 
 def at(body: Any, path: str) -> Any:

@@ -212,7 +212,7 @@ def responses_verdict(field: str) -> str:
     plain = responses.DIALECT.decode({**RESPONSES_BASE, **without}, Choices()).request
     if _sent(shaped) != _sent(_shape(plain, CODEX)):
         return "sent"
-    return "left out" if request.stream == plain.stream else "gateway"
+    return "left out" if _honoured(request) == _honoured(plain) else "gateway"
 
 
 def chat_server_verdict(field: str) -> str:
@@ -230,7 +230,12 @@ def chat_server_verdict(field: str) -> str:
     plain = _inner({**RESPONSES_BASE, **{name: value for name, value in document.items() if name != field}})
     if _unflagged(encoded.body) != _unflagged(encode(plain.body, GENERIC, stream=plain.stream).body):
         return "sent"
-    return "left out" if request.stream == plain.stream else "gateway"
+    return "left out" if _honoured(request) == _honoured(plain) else "gateway"
+
+
+def _honoured(request: Request) -> tuple[bool, Any]:
+    """What the engine does itself."""
+    return request.stream, request.body.get("truncation")
 
 
 def _inner(document: Json) -> Request:

@@ -1,4 +1,4 @@
-"""Sound bodies of every POST route, each with as many documented fields as can stand together.
+"""Sound bodies of every POST route that takes one, each with as many documented fields as can stand together.
 
 Every one of them is answered with 200 in the modes it names; the cases of `mutations` are these with one thing wrong.
 """
@@ -17,6 +17,11 @@ CHAT = "/v1/chat/completions"
 RESPONSES = "/v1/responses"
 COMPLETIONS = "/v1/completions"
 COMPACT = "/v1/responses/compact"
+TOKENS = "/v1/responses/input_tokens"
+CONVERSATIONS = "/v1/conversations"
+CONVERSATION = "/v1/conversations/{conversation_id}"
+CONVERSATION_ITEMS = "/v1/conversations/{conversation_id}/items"
+COMPLETION = "/v1/chat/completions/{completion_id}"
 
 PIXEL = (
     "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk+A8AAQUBAScY42YAAAAASUVORK5CYII="
@@ -81,6 +86,8 @@ class Base:
 OPENAI_MODES = ("openai_api", "openai_api-responses")
 INNER_MODES = ("codex_oauth", *OPENAI_MODES)
 CHAT_MODES = ("openai_api-chat",)
+KEPT_MODES = ("codex_oauth", "openai_api-chat")
+"""Where the gateway keeps conversations and completions, and judges what is written into them."""
 
 _AGENT: Json = {
     "model": MODEL,
@@ -350,6 +357,23 @@ _COMPACTED: Json = {
     ],
 }
 
+_COUNTED_FIELDS = (
+    "model",
+    "input",
+    "instructions",
+    "tools",
+    "tool_choice",
+    "text",
+    "reasoning",
+    "truncation",
+    "parallel_tool_calls",
+)
+_COUNTED: Json = {**{name: _INNER[name] for name in _COUNTED_FIELDS}, "personality": "friendly"}
+
+_BEGUN: Json = {"items": _ITEMS, "metadata": {"team": "blue", "": "", "topic": "Oslo"}}
+_ADDED: Json = {"items": [_ITEMS[3], _ITEMS[4], _ITEMS[7]]}
+_RENAMED: Json = {"metadata": {"team": "blue", "topic": "Oslo"}}
+
 BASES = (
     Base("agent", CHAT, _AGENT, follows=_CALLS),
     Base("forced", CHAT, _FORCED, follows=_CALLS),
@@ -371,4 +395,9 @@ BASES = (
     Base("one", COMPLETIONS, _PROMPT),
     Base("several", COMPLETIONS, _PROMPTS),
     Base("history", COMPACT, _COMPACTED),
+    Base("counted", TOKENS, _COUNTED, follows=_ITEM_CALLS),
+    Base("begun", CONVERSATIONS, _BEGUN, KEPT_MODES),
+    Base("renamed", CONVERSATION, _RENAMED, KEPT_MODES),
+    Base("added", CONVERSATION_ITEMS, _ADDED, KEPT_MODES),
+    Base("renamed", COMPLETION, _RENAMED, KEPT_MODES),
 )

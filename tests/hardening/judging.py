@@ -17,7 +17,16 @@ import re
 from typing import Any
 
 from tests.hardening.asking import Reply
-from tests.hardening.bases import CHAT, COMPACT, COMPLETIONS
+from tests.hardening.bases import (
+    CHAT,
+    COMPACT,
+    COMPLETION,
+    COMPLETIONS,
+    CONVERSATION,
+    CONVERSATION_ITEMS,
+    CONVERSATIONS,
+    TOKENS,
+)
 from tests.hardening.mutations import Case
 from tests.sdk_types import (
     check_chat,
@@ -90,7 +99,7 @@ def _inside(place: str, container: str) -> bool:
 def _judge_answer(case: Case, reply: Reply, *, native: bool) -> None:
     assert case.places, "an unreadable body was served"
     sent = json.loads(case.body)
-    streamed = sent.get("stream") is True and case.base.route != COMPACT
+    streamed = sent.get("stream") is True and case.base.route not in (COMPACT, TOKENS)
     assert reply.is_stream == streamed, f"stream: {sent.get('stream')!r}, got {reply.headers['content-type']}"
     try:
         _check_answer(case.base.route, sent, reply)
@@ -102,6 +111,9 @@ def _judge_answer(case: Case, reply: Reply, *, native: bool) -> None:
 def _check_answer(route: str, sent: Json, reply: Reply) -> None:
     options = sent.get("stream_options")
     usage = isinstance(options, dict) and options.get("include_usage") is True
+    if route in _KEPT:
+        _KEPT[route](json.loads(reply.body), sent)
+        return
     match route, reply.is_stream:
         case (str(path), False) if path == CHAT:
             check_chat(reply.body)
@@ -113,6 +125,10 @@ def _check_answer(route: str, sent: Json, reply: Reply) -> None:
             check_completion_stream(reply.body, usage)
         case (str(path), _) if path == COMPACT:
             _check_compaction(json.loads(reply.body))
+        case (str(path), _) if path == TOKENS:
+            answer = json.loads(reply.body)
+            assert answer.keys() == {"object", "input_tokens"}
+            assert answer["object"] == "response.input_tokens" and type(answer["input_tokens"]) is int
         case _, True:
             check_response_stream(reply.body)
         case _:
@@ -128,6 +144,35 @@ def _check_compaction(answer: Json) -> None:
     usage = answer["usage"]
     assert usage["total_tokens"] == usage["input_tokens"] + usage["output_tokens"]
 
+
+def _check_conversation(answer: Json, sent: Json) -> None:
+    assert answer.keys() == {"id", "object", "created_at", "metadata"}
+    assert answer["object"] == "conversation" and type(answer["created_at"]) is int
+    assert answer["metadata"] == (sent.get("metadata") or {})
+    assert all(type(value) is str for value in answer["metadata"].values())
+
+
+def _check_items(answer: Json, sent: Json) -> None:
+    """Items are judged one by one elsewhere: here their fields are the client's own."""
+    items = answer["data"]
+    assert (answer["object"], answer["has_more"]) == ("list", False)
+    assert (answer["first_id"], answer["last_id"]) == ((items[0]["id"], items[-1]["id"]) if items else ("", ""))
+    assert [item["type"] for item in items] == [item.get("type", "message") for item in sent["items"]]
+    assert len({item["id"] for item in items}) == len(items)
+
+
+def _check_completion(answer: Json, sent: Json) -> None:
+    assert answer.pop("metadata") == (sent["metadata"] or {})
+    check_chat(json.dumps(answer))
+
+
+_KEPT = {
+    CONVERSATIONS: _check_conversation,
+    CONVERSATION: _check_conversation,
+    CONVERSATION_ITEMS: _check_items,
+    COMPLETION: _check_completion,
+}
+"""What the state routes answer, beside what was sent."""
 
 _JUDGED = ("tools", "tool_choice", "text", "reasoning")
 """Fields of a request that a response shows again, after the upstream has judged them; on the native way it are all."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,8 +13,11 @@ from gateway.app import create_app
 from gateway.config import Settings
 from gateway.simulator import Simulator
 from tests.hardening.asking import RawHeaders, Reply, ask, opened
-from tests.live.stack import KEY, Mode, settings_for, write_login
+from tests.live.stack import KEY, MODEL, Mode, settings_for, write_login
 from tests.serving import serving
+
+CANCEL = "/v1/responses/{response_id}/cancel"
+"""Takes no body: what comes with it is not read."""
 
 AUTHORIZED: RawHeaders = [(b"authorization", b"Bearer " + KEY.encode())]
 
@@ -28,9 +32,20 @@ class Mounted:
     async def post(self, path: str, body: bytes, *headers: tuple[bytes, bytes]) -> Reply:
         return await ask(self.app, "POST", path, body, headers=[*AUTHORIZED, *headers])
 
+    async def place(self, route: str) -> str:
+        """A path of this route, about something that is there."""
+        if "{conversation_id}" in route:
+            made = await self.post("/v1/conversations", b"{}")
+            return route.replace("{conversation_id}", json.loads(made.body)["id"])
+        if "{completion_id}" in route:
+            asked = {"model": MODEL, "messages": [{"role": "user", "content": "hi"}], "store": True}
+            made = await self.post("/v1/chat/completions", json.dumps(asked).encode())
+            return route.replace("{completion_id}", json.loads(made.body)["id"])
+        return route
+
     def is_native(self, path: str) -> bool:
         """Whether the upstream gets the client's own bytes on this route."""
-        return _DIALECTS[path] in self.mode.native
+        return _DIALECTS.get(path) in self.mode.native
 
 
 _DIALECTS = {
@@ -38,6 +53,7 @@ _DIALECTS = {
     "/v1/completions": "completions",
     "/v1/responses": "responses",
     "/v1/responses/compact": "responses",
+    "/v1/responses/input_tokens": "responses",
 }
 
 
@@ -54,6 +70,7 @@ async def mounted(mode: Mode, workdir: Path, **changes: dict[str, Any]) -> Async
 
 
 def post_routes(workdir: Path) -> set[str]:
-    """Every path of the product that takes a POST."""
+    """Every path of the product that takes a POST with a body."""
     router = create_app(Settings(), workdir=workdir).router
-    return {path for path, endpoint in router.exact.items() if "POST" in endpoint.methods}
+    served = router.exact | router.templates
+    return {path for path, endpoint in served.items() if "POST" in endpoint.methods} - {CANCEL}

@@ -10,12 +10,17 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 import pytest_asyncio
+from openai.types.conversations import Conversation, ConversationItemList
+from openai.types.responses import ResponseItemList
+from pydantic import BaseModel
 
-from tests.live.stack import KEY, MODEL, MODES, Mode, Stack, running
+from tests.live.recorded import CAPTURES, FILES, FIRST, Capture, of_now, recording, send
+from tests.live.stack import MODEL, MODES, Mode, Stack, running
+from tests.sdk_shapes import typed
 from tests.sdk_types import (
     check_chat,
     check_chat_stream,
@@ -30,60 +35,18 @@ from tests.sdk_types import (
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 Json = dict[str, Any]
+Shape = TypeVar("Shape", bound=BaseModel)
 
-CAPTURES = Path(__file__).parent.parent / "corpus" / "captures"
 ALIASES = {"stub-model": MODEL, "stub-reasoner": MODEL, "stub-midfail": MODEL}
 TURNS = {"/v1/chat/completions": "chat", "/v1/responses": "responses"}
 COMPACT = "/v1/responses/compact"
+TOKENS = "/v1/responses/input_tokens"
 LEGACY = "/v1/completions"
 EMBEDDINGS = "/v1/embeddings"
-STATE = ("previous_response_id", "conversation", "background", "prompt")
-"""Fields that name state: this version keeps none, a server that speaks Responses may."""
-
-_HOP = {"host", "authorization", "content-length", "transfer-encoding", "connection"}
-
-
-@dataclass(frozen=True)
-class Capture:
-    """One recorded request."""
-
-    name: str
-    method: str
-    path: str
-    headers: tuple[tuple[str, str], ...]
-    body: Json | None
-    websocket: bool
-
-    @classmethod
-    def load(cls, file: Path) -> Capture:
-        document = json.loads(file.read_text("utf-8"))
-        websocket = document["transport"] == "websocket"
-        return cls(
-            name=f"{file.parent.name}/{file.stem}",
-            method="GET" if websocket else document["method"],
-            path=document["path"],
-            headers=tuple((name, value) for name, value in document["headers"] or ()),
-            body=None if websocket else document["body"],
-            websocket=websocket,
-        )
-
-    @property
-    def content(self) -> bytes | AsyncIterator[bytes]:
-        """The body, in pieces when it was sent so."""
-        if self.body is None:
-            return b""
-        raw = self.body.get("_raw")
-        body = raw.encode() if isinstance(raw, str) else json.dumps(self.body).encode()
-        return _pieces(body) if ("transfer-encoding", "chunked") in self.headers else body
-
-    @property
-    def with_key(self) -> bool:
-        return any(name == "authorization" for name, _ in self.headers)
-
-
-async def _pieces(body: bytes) -> AsyncIterator[bytes]:
-    for start in range(0, len(body), 20):
-        yield body[start : start + 20]
+CONVERSATIONS = "/v1/conversations"
+GOING_ON = ("previous_response_id", "conversation")
+NOT_KEPT = "openai-python/responses.store_false_not_kept"
+"""The check that asks for a response which was not to be kept."""
 
 
 @dataclass(frozen=True)
@@ -103,8 +66,10 @@ def expected(capture: Capture, mode: Mode) -> Refused | None:
         return Refused(401, "invalid_api_key")
     if capture.path == "/v1/models" or capture.path.startswith("/v1/models/"):
         return None
-    if capture.path in (COMPACT, LEGACY) or (capture.path == EMBEDDINGS and not mode.codex):
+    if capture.path in (COMPACT, TOKENS, LEGACY) or (capture.path == EMBEDDINGS and not mode.codex):
         return None
+    if capture.path.startswith((*TURNS, CONVERSATIONS)) and dialect is None:
+        return _kept(capture, mode)
     if dialect is None:
         return Refused(404, "unknown_url")
     if capture.method != "POST" or capture.websocket:
@@ -121,15 +86,16 @@ def expected(capture: Capture, mode: Mode) -> Refused | None:
         return None
     if not isinstance(body.get("input"), str | list):
         return Refused(400, param="input")
-    return _state(body, mode)
+    return _of_plan(body, mode)
 
 
-def _state(body: Json, mode: Mode) -> Refused | None:
-    named = next((field for field in STATE if body.get(field)), None)
-    if named == "previous_response_id":
-        return Refused(400, "previous_response_not_found", named)
-    if named is not None and (mode.codex or not mode.inner):
-        return Refused(400, "unsupported_parameter", named)
+def _kept(capture: Capture, mode: Mode) -> Refused | None:
+    """What was kept is there, here or at the server; the simulated one keeps responses but no conversations."""
+    gone = capture.path.startswith(CONVERSATIONS) and mode.inner and not mode.codex
+    return Refused(404) if gone or capture.check == NOT_KEPT else None
+
+
+def _of_plan(body: Json, mode: Mode) -> Refused | None:
     if mode.codex and (body.get("top_logprobs") or "message.output_text.logprobs" in (body.get("include") or ())):
         return Refused(400, "unsupported_parameter")
     return None
@@ -146,6 +112,12 @@ def check_served(capture: Capture, content: bytes) -> None:
         return
     if capture.path == COMPACT:
         assert json.loads(content)["output"][-1]["type"] == "compaction"
+        return
+    if capture.path not in TURNS and capture.path.startswith((*TURNS, CONVERSATIONS)) and capture.path != TOKENS:
+        _check_kept(capture, content)
+        return
+    if capture.path == TOKENS:
+        assert json.loads(content)["input_tokens"] > 0
         return
     if capture.path == EMBEDDINGS:
         assert len(json.loads(content)["data"]) == (len(body["input"]) if isinstance(body["input"], list) else 1)
@@ -168,6 +140,47 @@ def check_served(capture: Capture, content: bytes) -> None:
         assert text == "PONG-42"
     if _wants_json(body) and not calls:
         assert isinstance(json.loads(text), dict)
+
+
+def _check_kept(capture: Capture, content: bytes) -> None:
+    """Something that was kept, or the news that it is not any more."""
+    document, name = json.loads(content), capture.path.split("/")[-1]
+    if capture.method == "DELETE":
+        kind = "response" if capture.path.startswith("/v1/responses") else "conversation.deleted"
+        assert document == {"id": name, "object": kind, "deleted": True}
+    elif name == "input_items":
+        page = _typed(ResponseItemList, document)
+        assert [item["content"][0]["text"] for item in document["data"]] == [FIRST["input"]] and not page.has_more
+    elif name == "items":
+        added = (capture.body or {}).get("items")
+        # The item that the conversation began with, and the turn that went on from it.
+        assert len(_typed(ConversationItemList, document).data) == (len(added) if added else 3)
+    elif capture.path.startswith("/v1/responses"):
+        assert check_response(content).id == name
+    else:
+        conversation = _typed(Conversation, document)
+        assert conversation.id.startswith("conv_")
+        assert conversation.metadata == (capture.body or recording(capture.check)[0].body or {}).get("metadata", {})
+
+
+def _typed(kind: type[Shape], document: Json) -> Shape:
+    found: list[str] = []
+    value = typed(kind, document, "$", found)
+    assert value is not None and not found, found
+    return value
+
+
+def check_history(stack: Stack, capture: Capture) -> None:
+    """The model has seen what the request goes on from: sent by the gateway where the server keeps nothing."""
+    body = capture.body or {}
+    sent = stack.sent("responses")[-1]
+    if stack.mode.inner and not stack.mode.codex:
+        assert [sent.get(name) for name in GOING_ON] == [body.get(name) for name in GOING_ON]
+        return
+    assert not sent.keys() & set(GOING_ON)
+    heard = json.dumps(sent.get("input") or sent["messages"])
+    first = recording(capture.check)[0]
+    assert ("code word: indigo" if first.goes_on or "items" in (first.body or {}) else "weather in Paris") in heard
 
 
 def _completion(body: Json, content: bytes) -> str:
@@ -218,29 +231,22 @@ async def programs(request: pytest.FixtureRequest, tmp_path_factory: pytest.Temp
         yield stack
 
 
-FILES = sorted(CAPTURES.glob("*/*.json"))
-
-
 async def test_the_captures_of_every_program_are_there() -> None:
     counts = {folder.name: len(list(folder.glob("*.json"))) for folder in sorted(CAPTURES.iterdir())}
     assert counts == {"aisdk": 30, "curl": 13, "openai-node": 32, "openai-python": 63, "pydantic-ai": 20}
 
 
-@pytest.mark.proves("ENGINE-programs")
+@pytest.mark.proves("ENGINE-programs", "STATE-live")
 @pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.parent.name}/{file.stem}")
 async def test_a_recorded_request_is_answered(programs: Stack, file: Path) -> None:
-    capture = Capture.load(file)
-    headers = [(name, value) for name, value in capture.headers if name not in _HOP]
-    if capture.with_key:
-        headers.append(("authorization", f"Bearer {KEY}"))
-    request = programs.http.build_request(capture.method, capture.path, content=capture.content, headers=headers)
-    if not capture.with_key:
-        del request.headers["authorization"]
-    answer = await programs.http.send(request)
+    capture = await of_now(programs, Capture.load(file))
+    answer = await send(programs, capture)
     refused = expected(capture, programs.mode)
     if refused is None:
         assert answer.status_code == 200, answer.text
         check_served(capture, answer.content)
+        if capture.goes_on and capture.path in TURNS:
+            check_history(programs, capture)
         return
     error = check_error(answer.content)
     assert answer.status_code == refused.status, answer.text

@@ -134,25 +134,6 @@ async def test_tools_in_the_input_of_a_codex_turn_are_functions(stack: Stack) ->
     assert [tool["function"]["name"] for tool in sent["tools"]] == ["mcp__files__open_file", "exec"]
 
 
-@pytest.mark.proves("CHAT-SERVER-state")
-@pytest.mark.parametrize(
-    ("field", "value", "code"),
-    [
-        ("previous_response_id", "resp_1", "previous_response_not_found"),
-        ("conversation", "conv_1", "unsupported_parameter"),
-        ("prompt", {"id": "pmpt_1"}, "unsupported_parameter"),
-    ],
-)
-@chat_only
-async def test_state_that_a_chat_server_cannot_keep_is_a_400(
-    sdk: Sdk, stack: Stack, field: str, value: Any, code: str
-) -> None:
-    with pytest.raises(openai.BadRequestError) as caught:
-        await sdk.call(CREATE, model=MODEL, input="x", **{field: value})
-    assert (caught.value.code, caught.value.param) == (code, field)
-    assert stack.sent("responses") == []
-
-
 @chat_only
 async def test_a_continuation_over_a_websocket_sends_the_whole_chain_as_messages(stack: Stack) -> None:
     stack.play("responses", CALLING)

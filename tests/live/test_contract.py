@@ -86,7 +86,16 @@ async def test_an_unknown_path_is_a_404_in_json(stack: Stack, path: str, method:
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("POST", "/v1/models"), ("GET", "/v1/chat/completions"), ("GET", "/v1/responses"), ("DELETE", "/v1/responses")],
+    [
+        ("POST", "/v1/models"),
+        ("PUT", "/v1/chat/completions"),
+        ("GET", "/v1/responses"),
+        ("DELETE", "/v1/responses"),
+        ("GET", "/v1/responses/compact"),
+        ("POST", "/v1/responses/resp_1"),
+        ("GET", "/v1/conversations"),
+        ("PUT", "/v1/conversations/conv_1"),
+    ],
 )
 async def test_a_wrong_method_is_a_405_in_json(stack: Stack, method: str, path: str) -> None:
     answer = await stack.http.request(method, path)

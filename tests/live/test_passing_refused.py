@@ -175,8 +175,11 @@ async def test_what_is_allowed_arrives_in_its_plain_form(narrow: tuple[Origin, S
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
-        ("GET", "/v1/chat/completions", 405),
-        ("GET", "/v1/chat%2Fcompletions", 405),
+        ("PUT", "/v1/chat/completions", 405),
+        ("PUT", "/v1/chat%2Fcompletions", 405),
+        ("GET", "/v1/responses", 405),
+        ("PATCH", "/v1/responses/resp_1", 405),
+        ("GET", "/v1/conversations", 405),
         ("DELETE", "/v1/models/gpt-5.5", 405),
         ("POST", "/v1/models", 405),
         ("OPTIONS", "/v1/embeddings", 405),

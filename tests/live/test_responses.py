@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import openai
@@ -11,7 +12,7 @@ from openai.types.responses import Response
 from pydantic import BaseModel
 
 from tests.live.sdk import Sdk, events, helped
-from tests.live.stack import CODEX, INNER, MODEL, NATIVE, Stack, only
+from tests.live.stack import CHAT_ONLY, CODEX, INNER, MODEL, NATIVE, Mode, Stack, only, running
 from tests.sdk_types import check_response, check_response_stream
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -343,24 +344,45 @@ async def test_a_parameter_that_the_backend_has_come_to_refuse_is_left_out_and_n
     assert "parallel_tool_calls" in first and "parallel_tool_calls" not in second
 
 
-# what this version does not keep ------------------------------------------------------------------------------------
+# what is kept, and by whom --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.proves("ENGINE-no-state", "CHAT-SERVER-state")
+@pytest.mark.parametrize("mode", [CODEX, CHAT_ONLY], ids=lambda mode: mode.name)
+@pytest.mark.parametrize("setting", [{"upstream": {"state": "off"}}, {"store": {"enabled": False}}], ids=list)
+async def test_state_that_nobody_keeps_is_a_400_naming_the_field(tmp_path: Path, mode: Mode, setting: Json) -> None:
+    async with running(mode, tmp_path, **setting) as stack:
+        for sdk in stack.sdks.values():
+            for field, value, code in (
+                ("previous_response_id", "resp_1", "previous_response_not_found"),
+                ("conversation", "conv_1", "unsupported_parameter"),
+                ("background", True, "unsupported_parameter"),
+                ("prompt", {"id": "pmpt_1"}, "unsupported_parameter"),
+            ):
+                with pytest.raises(openai.BadRequestError) as caught:
+                    await sdk.call(CREATE, model=MODEL, input="x", **{field: value})
+                assert (caught.value.code, caught.value.param) == (code, field)
+        assert stack.sent("responses") == []
 
 
 @pytest.mark.proves("ENGINE-no-state")
-@only(CODEX)
+@only(CODEX, CHAT_ONLY)
 @pytest.mark.parametrize(
-    ("field", "value", "code"),
+    ("field", "value", "expected"),
     [
-        ("previous_response_id", "resp_1", "previous_response_not_found"),
-        ("conversation", "conv_1", "unsupported_parameter"),
-        ("background", True, "unsupported_parameter"),
-        ("prompt", {"id": "pmpt_1"}, "unsupported_parameter"),
+        ("previous_response_id", "resp_1", (400, "previous_response_not_found")),
+        ("conversation", "conv_1", (404, None)),
+        ("prompt", {"id": "pmpt_1"}, (400, "unsupported_parameter")),
     ],
 )
-async def test_state_that_nobody_keeps_is_a_400_naming_the_field(sdk: Sdk, field: str, value: Any, code: str) -> None:
-    with pytest.raises(openai.BadRequestError) as caught:
+async def test_what_is_unknown_here_is_unknown_and_the_refusal_names_the_field(
+    sdk: Sdk, stack: Stack, field: str, value: Any, expected: tuple[int, str | None]
+) -> None:
+    with pytest.raises(openai.APIStatusError) as caught:
         await sdk.call(CREATE, model=MODEL, input="x", **{field: value})
-    assert (caught.value.code, caught.value.param) == (code, field)
+    error = caught.value
+    assert (error.status_code, error.code, error.param) == (*expected, field)
+    assert stack.sent("responses") == []
 
 
 @only(NATIVE)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.live.sockets import ENDS, as_stream, connected, sdk_turns, text_of
-from tests.live.stack import CODEX, INNER, MODEL, NATIVE, TRANSLATED, Stack, only, running
+from tests.live.stack import CHAT_ONLY, CODEX, INNER, MODEL, NATIVE, TRANSLATED, Stack, only, running
 from tests.sdk_types import check_response_stream, sse_events
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -22,6 +22,9 @@ sdk_uses_an_old_call = pytest.mark.filterwarnings(
     r"ignore:connect\(\) must be used as a context manager:DeprecationWarning"
 )
 """The synchronous client of openai 3.52 opens its connection in a way that websockets 17.1 warns of."""
+
+KEEPS = (CODEX, CHAT_ONLY)
+"""Modes whose responses the gateway itself stores, unless `store` is false."""
 
 TOOL: Json = {"type": "function", "name": "get_weather", "description": "Weather.", "parameters": {"type": "object"}}
 
@@ -204,24 +207,35 @@ async def test_a_failed_continuation_forgets_the_response_it_went_on_from(stack:
 
 
 @pytest.mark.proves("WS-private")
-@only(CODEX)
-async def test_two_connections_do_not_know_each_others_responses(stack: Stack) -> None:
+@only(*KEEPS)
+async def test_two_connections_do_not_know_what_is_not_stored_of_each_other(stack: Stack) -> None:
     async with connected(stack) as one, connected(stack) as other:
-        mine = await one.answer(input="hi")
+        mine = await one.answer(input="hi", store=False)
         [event] = await other.turn(previous_response_id=mine["id"], input="hi")
         assert event["error"]["code"] == "previous_response_not_found"
-        await one.answer(previous_response_id=mine["id"], input="hi")
+        await one.answer(previous_response_id=mine["id"], input="hi", store=False)
+    assert (await stack.http.get(f"/v1/responses/{mine['id']}")).status_code == 404
 
 
 @pytest.mark.proves("WS-bounds")
 @pytest.mark.parametrize("limit", [{"websocket_responses": 1}, {"websocket_bytes": 600}], ids=["number", "bytes"])
-async def test_the_oldest_responses_are_forgotten(tmp_path: Path, limit: Json) -> None:
+async def test_the_oldest_responses_that_are_not_stored_are_forgotten(tmp_path: Path, limit: Json) -> None:
     async with running(CODEX, tmp_path, limits=limit) as stack, connected(stack) as socket:
-        first = await socket.answer(input=f"Reply with exactly: {'a' * 100}")
-        second = await socket.answer(input=f"Reply with exactly: {'b' * 100}")
-        await socket.answer(previous_response_id=second["id"], input="hi")
-        [event] = await socket.turn(previous_response_id=first["id"], input="hi")
+        first = await socket.answer(input=f"Reply with exactly: {'a' * 100}", store=False)
+        second = await socket.answer(input=f"Reply with exactly: {'b' * 100}", store=False)
+        await socket.answer(previous_response_id=second["id"], input="hi", store=False)
+        [event] = await socket.turn(previous_response_id=first["id"], input="hi", store=False)
     assert event["error"]["code"] == "previous_response_not_found"
+
+
+@pytest.mark.proves("WS-mixed")
+async def test_what_a_conversation_goes_on_from_is_not_a_response_too(stack: Stack) -> None:
+    """Whoever keeps the conversation says so; neither history is put in front of the other."""
+    async with connected(stack) as socket:
+        first = await socket.answer(input="hi", store=False)
+        [refused] = await socket.turn(previous_response_id=first["id"], conversation="conv_1", input="hi", store=False)
+    assert refused["status"] == 400
+    assert refused["error"]["param"] in ("previous_response_id", "conversation")
 
 
 # warm-up -------------------------------------------------------------------------------------------------------------

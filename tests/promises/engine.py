@@ -26,6 +26,13 @@ ENGINE: dict[str, Promise] = {
     "ENGINE-parallel": Promise("design §1", "streams that run at once do not mix"),
     "ENGINE-silence": Promise("design §5.3", "a silent stream is kept alive with comments"),
     "ENGINE-progress": Promise("design §5.3", "Responses clients are told of progress again after 120 s of silence"),
+    "ENGINE-own-id": Promise(
+        "translation §7.5", "a response that was promised under an id keeps it, and its events are numbered from 0"
+    ),
+    "ENGINE-cancelled": Promise("translation §7.5", "a cancelled stream ends at once, with what there is"),
+    "ENGINE-ledger": Promise(
+        "design §5.4", "every upstream call and attempt is one row of the ledger, with its tokens"
+    ),
     "ENGINE-stopping": Promise("design §6", "what a stop of the gateway cuts short ends in an error, never half"),
     "ENGINE-idle": Promise("design §5.2", "an upstream silent for too long is a 504, or an error inside the stream"),
     "ENGINE-retry": Promise("design §6", "a passing failure is tried again before the client sees a byte"),

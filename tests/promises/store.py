@@ -31,6 +31,7 @@ STORE: dict[str, Promise] = {
     "STORE-idempotency": Promise("design §5.4", "of many claims on a key one is new; others learn its response"),
     "STORE-retention": Promise("translation §7.3", "every kind of row ends with its time, and not before"),
     "STORE-export": Promise("design §5.1", "everything can be counted and exported, except secrets"),
+    "STORE-cli": Promise("design §5.1", "store stats and export; config check tells of the store; none makes one"),
     "STORE-migrations": Promise("design §5.4", "tables are brought up to date by one of many, whole or not at all"),
     "STORE-unavailable": Promise(
         "design §5.4", "a full, locked, damaged, newer or absent store is a clear 503, and the rest goes on"

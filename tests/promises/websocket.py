@@ -14,9 +14,13 @@ WEBSOCKET: dict[str, Promise] = {
     "WS-continuation": Promise(
         "clients, Open Responses", "a response of the connection is continued, whatever store says"
     ),
+    "WS-stored": Promise(
+        "design §5.2", "a response that the gateway stores is known to every connection and over HTTP, turn by turn"
+    ),
+    "WS-mixed": Promise("design §1", "stored responses and those of the connection follow each other in any order"),
     "WS-unknown": Promise("codex-upstream §8", "an unknown response is previous_response_not_found, or the upstream's"),
     "WS-evict": Promise("clients, Open Responses", "a failed continuation forgets the response it went on from"),
-    "WS-private": Promise("clients, Open Responses", "no connection knows the responses of another"),
+    "WS-private": Promise("clients, Open Responses", "no connection knows what another has not stored"),
     "WS-bounds": Promise("design §6", "what a connection remembers and lets wait is bounded by settings"),
     "WS-memory": Promise("design §6", "chains are kept once, and all that is forgotten is given back"),
     "WS-warm-up": Promise(

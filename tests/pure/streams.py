@@ -30,8 +30,15 @@ CLEAN = (
 """Streams in which there is nothing to repair."""
 
 
-def repair(*, trusted: bool = False, open_item_bytes: int = 1 << 20) -> Repair:
-    return Repair("seed", created=1790000000, model="model-x", trusted=trusted, open_item_bytes=open_item_bytes)
+def repair(*, trusted: bool = False, open_item_bytes: int = 1 << 20, response_id: str = "") -> Repair:
+    return Repair(
+        "seed",
+        created=1790000000,
+        model="model-x",
+        trusted=trusted,
+        open_item_bytes=open_item_bytes,
+        response_id=response_id,
+    )
 
 
 def play(source: bytes | Iterable[Frame], *, trusted: bool = False) -> tuple[Repair, list[Frame]]:

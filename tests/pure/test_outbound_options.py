@@ -95,7 +95,6 @@ def test_what_would_change_the_answer_is_refused_unless_the_operator_is_lenient(
 def test_what_the_server_does_not_know_is_left_out_and_reported() -> None:
     fields: Json = {
         "service_tier": "priority",
-        "truncation": "auto",
         "store": True,
         "top_k": 5,
         "text": {"verbosity": "low"},
@@ -103,7 +102,7 @@ def test_what_the_server_does_not_know_is_left_out_and_reported() -> None:
     }
     made = encoded(**fields)
     assert made.body == PLAIN
-    assert set(made.dropped) == {"service_tier", "truncation", "store", "top_k", "text.verbosity"}
+    assert set(made.dropped) == {"service_tier", "store", "top_k", "text.verbosity"}
     for name, value in fields.items():
         assert isinstance(refused(unsupported="strict", **{name: value}), UnsupportedParameter)
 
@@ -118,11 +117,11 @@ def test_what_makes_no_difference_is_left_out_silently() -> None:
         "prompt_cache_retention": "24h",
         "client_metadata": {"session_id": "x"},
         "max_tool_calls": 3,
+        "truncation": "auto",
     }
     usual: Json = {
         "background": False,
         "store": False,
-        "truncation": "disabled",
         "service_tier": "auto",
         "presence_penalty": 0,
         "conversation": None,

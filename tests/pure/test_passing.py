@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.passing import asked, codings, covers, path_below, sound_query, told
+from gateway.core.passing import asked, codings, covers, is_state, path_below, sound_query, told
 from gateway.errors import InvalidRequest
 
 PLAIN = st.text("abcXYZ019-._~:@!$&'()*+,=", min_size=1, max_size=8).filter(lambda text: text not in (".", ".."))
@@ -151,3 +151,31 @@ def test_only_listed_headers_of_the_server_are_told() -> None:
 )
 def test_the_codings_an_answer_may_keep(accepted: str, expected: tuple[str, ...]) -> None:
     assert codings(accepted) == expected
+
+
+@pytest.mark.proves("ELSEWHERE-theirs")
+@pytest.mark.parametrize(
+    ("path", "state"),
+    [
+        ("responses/resp_1", True),
+        ("responses/resp_1/cancel", True),
+        ("responses/resp_1/input_items", True),
+        ("conversations", True),
+        ("conversations/conv_1", True),
+        ("conversations/conv_1/items", True),
+        ("conversations/conv_1/items/msg_1", True),
+        ("chat/completions", True),
+        ("chat/completions/chatcmpl-1", True),
+        ("chat/completions/chatcmpl-1/messages", True),
+        ("responses", False),
+        ("responses/resp_1/else", False),
+        ("conversations/conv_1/items/msg_1/else", False),
+        ("conversations/conv_1/else", False),
+        ("chat/completions/chatcmpl-1/messages/1", False),
+        ("chat", False),
+        ("files/responses/resp_1", False),
+        ("completions/cmpl-1", False),
+    ],
+)
+def test_paths_of_what_servers_keep_are_told_from_others(path: str, state: bool) -> None:
+    assert is_state(path) is state

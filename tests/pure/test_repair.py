@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.core.failures import failure
+from gateway.errors import StreamTruncated
 from tests.pure.invariants import check_response_stream, read
 from tests.pure.streams import CORPUS, event, of_type, output, play, repair, texts, types
 
@@ -381,3 +382,37 @@ def test_a_response_in_progress_can_be_repeated_in_a_silence(trusted: bool) -> N
     frames += [again, *machine.feed(source[6:])]
     assert len(check_response_stream(frames)) == len(source) + 1
     assert machine.in_progress_again() == []
+
+
+# a response that runs without its client ------------------------------------------------------------------------------
+
+
+@pytest.mark.proves("ENGINE-own-id")
+@pytest.mark.parametrize("trusted", [True, False])
+@pytest.mark.parametrize("name", sorted(CORPUS))
+def test_a_response_gets_the_id_that_was_promised_and_numbers_without_a_gap(name: str, trusted: bool) -> None:
+    _, before = play(CORPUS[name], trusted=trusted)
+    machine = repair(trusted=trusted, response_id="resp_ours")
+    frames = machine.feed(read(CORPUS[name]))
+    if machine.terminal is None:
+        frames += machine.abort(StreamTruncated("cut"))
+    assert {frame.data["response"]["id"] for frame in frames if "response" in frame.data} == {"resp_ours"}
+    assert [frame.data["sequence_number"] for frame in frames] == list(range(len(frames)))
+    assert types(frames) == types(before)
+
+
+@pytest.mark.proves("ENGINE-cancelled")
+@pytest.mark.parametrize("trusted", [True, False])
+@pytest.mark.parametrize("name", ["openai-text", "codex-tools"])
+def test_a_cancelled_stream_ends_at_once_with_what_there_is(name: str, trusted: bool) -> None:
+    source = read(CORPUS[name])
+    for cut in range(len(source)):
+        machine = repair(trusted=trusted)
+        frames = machine.feed(source[:cut])
+        frames += machine.cancel()
+        response = frames[-1].data["response"]
+        assert (frames[-1].type, response["status"], response["error"]) == ("response.failed", "cancelled", None)
+        assert machine.terminal is frames[-1]
+        assert machine.cancel() == []
+        assert all(item.get("status") != "in_progress" for item in response["output"])
+        assert "error" not in types(frames)

@@ -91,6 +91,7 @@ def test_usage_is_sound_when_sdks_can_read_it(told: object, sound: bool) -> None
 @pytest.mark.proves("RESPONSES-usage")
 def test_usage_is_completed_but_never_invented() -> None:
     assert usage.complete(None) is None
+    assert usage.counts(None) == {}
     assert usage.complete(FULL) == FULL
     assert usage.complete({"input_tokens": 1.0, "output_tokens": "x", "extra": 1}) == {
         "input_tokens": 1,

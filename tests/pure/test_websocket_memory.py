@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.surfaces.websocket.memory import Memory, history, replayable
+from gateway.core.history import replayable
+from gateway.surfaces.websocket.memory import Memory, history
 
 Json = dict[str, Any]
 

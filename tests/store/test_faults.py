@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.config import Settings
 from gateway.config import Store as StoreSettings
 from gateway.errors import StoreUnavailable
 from gateway.store import Store
@@ -352,7 +353,7 @@ async def test_only_its_owner_can_read_the_file(tmp_path: Path) -> None:
     ],
 )
 def test_a_place_is_shown_without_its_password(tmp_path: Path, url: str, shown: str) -> None:
-    assert StoreSettings.model_validate({"url": url}).url.get_secret_value() == url
+    assert Settings.model_validate({"store": {"url": url}}).store.url.get_secret_value() == url
     place = place_of(url, tmp_path)
     assert place.shown.endswith(shown)
     assert "secret" not in place.shown
@@ -363,4 +364,4 @@ def test_a_place_is_shown_without_its_password(tmp_path: Path, url: str, shown: 
 @pytest.mark.parametrize("url", ["mysql://host/x", "sqlite://", "sqlite:///", "x.db", "sqlite:///dir/"])
 def test_other_places_are_refused(tmp_path: Path, url: str) -> None:
     with pytest.raises(ValueError, match="sqlite:///"):
-        StoreSettings.model_validate({"url": url})
+        Settings.model_validate({"store": {"url": url}})

@@ -56,9 +56,9 @@ async def test_each_kind_of_row_has_its_own_time(home: Home) -> None:
             now = await rows_of(store)
             gone |= dict.fromkeys(before.keys() - now.keys() - gone.keys(), day)
         assert gone == {
-            "stream_frames": 0.05,
             "events": 0.05,
             "idempotency": 1.1,
+            "stream_frames": 1.1,  # the answer to whoever sends the key again
             "responses": 31,
             "conversations": 62,
             "items": 62,
@@ -80,6 +80,23 @@ async def test_a_log_that_was_swept_says_so(home: Home, store: Store) -> None:
         assert found is not None
         assert found.logged is logged
     assert await store.frames.read(still) == frames(0)
+
+
+@pytest.mark.proves("STORE-retention")
+async def test_a_log_stays_as_long_as_a_key_stands_for_it(home: Home, store: Store) -> None:
+    keys = {}
+    for name in ("claimed", "unclaimed", "others"):
+        keys[name] = await store.responses.begin(running(f"resp_{name}"))
+        await store.frames.append(keys[name], frames(0))
+        await store.responses.finish(keys[name], ending())
+    await store.idempotency.claim(OWNER, "k", "h", "resp_claimed")
+    await store.idempotency.claim("somebody else", "k", "h", "resp_others")
+    home.clock.forward(minutes=61)
+    await store.sweep()
+    assert [name for name, key in keys.items() if await store.frames.read(key)] == ["claimed"]
+    home.clock.forward(minutes=60 * 24)
+    await store.sweep()
+    assert await store.frames.read(keys["claimed"]) == []
 
 
 @pytest.mark.proves("STORE-retention", "STORE-chain")

@@ -17,7 +17,7 @@ DESCRIPTION = yaml.safe_load((Path(__file__).parents[2] / "openapi.yaml").read_t
 @pytest.mark.proves("DOCS-routes")
 def test_the_description_names_every_route_with_its_methods_and_no_other(tmp_path: Path) -> None:
     router = create_app(Settings(), workdir=tmp_path).router
-    served = {path: set(endpoint.methods) for path, endpoint in router.exact.items()}
+    served = {path: set(endpoint.methods) for path, endpoint in (router.exact | router.templates).items()}
     served |= {f"{prefix}{{{name}}}": set(endpoint.methods) for prefix, (name, endpoint) in router.under.items()}
     assert isinstance(router.rest, PassthroughEndpoint)
     served["/v1/{path}"] = set(router.rest.methods)

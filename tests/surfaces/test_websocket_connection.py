@@ -13,6 +13,7 @@ from gateway.config import Limits
 from gateway.engine.engine import Engine
 from gateway.engine.metrics import Metrics
 from gateway.engine.turn import Hints, Sink, Turn
+from gateway.errors import GatewayError
 from gateway.surfaces.websocket.connection import STOPPING, Connection
 from gateway.surfaces.websocket.journal import Journal
 from tests.surfaces.stack import collecting_log
@@ -21,6 +22,10 @@ CREATE: Message = {"type": "websocket.receive", "text": '{"type":"response.creat
 LEFT: Message = {"type": "websocket.disconnect", "code": 1006}
 
 
+CREATED = b"""event: response.created
+data: {"type":"response.created","response":{"id":"resp_1","status":"in_progress","output":[]}}
+
+"""
 COMPLETED = b"""event: response.completed
 data: {"type":"response.completed","response":{"id":"resp_1","status":"completed","output":[]}}
 
@@ -49,6 +54,37 @@ class Endless:
             self.cancelled.set()
             raise
         await sink.write(COMPLETED)
+
+
+class Begun(Endless):
+    """An engine whose turn has begun to be told. Cut off, it keeps what came, and nothing can be said in it then."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: asyncio.Task[None] | None = None
+        self._over = False
+
+    async def run(self, turn: Turn, sink: Sink) -> None:
+        sink.stream({}, self)
+        await sink.write(CREATED)
+        try:
+            await super().run(turn, sink)
+        except asyncio.CancelledError:
+            self.kept = asyncio.create_task(self._keep())
+            raise
+
+    async def _keep(self) -> None:
+        self._over = True
+
+    def keep_alive(self, silent_seconds: float) -> bytes:
+        return b""
+
+    def fail(self, error: GatewayError) -> bytes:
+        if self._over:
+            return b""
+        response = {"id": "resp_1", "status": "failed", "error": {"code": error.code}}
+        event = {"type": "response.failed", "response": response}
+        return b"event: response.failed\ndata: %b\n\n" % json.dumps(event).encode()
 
 
 class Wire:
@@ -197,6 +233,25 @@ async def test_at_a_stop_each_turn_has_one_last_message_and_nothing_else_is_said
     assert wire.last_words == [("a", "response.completed" if ends else "shutting_down"), *refused, 1012]
     assert (engine.turns, engine.cancelled.is_set()) == (1, not ends)
     assert facts == {"outcome": "stopped", "turns": 1}
+
+
+@pytest.mark.proves("WS-stopping", "WS-life")
+@pytest.mark.parametrize("over", [True, False], ids=["its time is over", "the gateway stops"])
+async def test_a_turn_that_is_cut_off_is_told_in_it_before_anybody_keeps_what_came(over: bool) -> None:
+    wire, engine = Wire(CREATE), Begun()
+    connection, _ = made(wire, engine, seconds=0.05 if over else 60.0, grace=0.0)
+    serving = asyncio.create_task(connection.serve())
+    async with asyncio.timeout(5):
+        await engine.running.wait()
+        if not over:
+            serving.cancel()
+        await serving
+    assert engine.kept is not None
+    told = [json.loads(message["text"]) for message in wire.sent if message["type"] == "websocket.send"]
+    code = "websocket_connection_limit_reached" if over else "shutting_down"
+    assert [event["type"] for event in told[:2]] == ["response.created", "response.failed"]
+    assert told[1]["response"]["error"]["code"] == code
+    assert wire.last_words[2:] == ([(None, code), 1001] if over else [1012])
 
 
 @pytest.mark.proves("WS-stopping")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.errors import GatewayError, UpstreamOverloaded, UpstreamRefusal
-from gateway.upstreams.repair import repair
+from gateway.upstreams.repair import repair, without_foreign
 
 CALL = {"type": "function_call", "call_id": "c1", "name": "f", "arguments": "{}", "id": "fc_1"}
 OUTPUT = {"type": "function_call_output", "call_id": "c1", "output": "1"}
@@ -93,3 +93,12 @@ def test_other_refusals_are_left_alone(error: GatewayError) -> None:
 @pytest.mark.proves("UPSTREAM-repair-bounds")
 def test_an_input_is_never_mended_away() -> None:
     assert repair({"model": "m", "input": [THOUGHT]}, refused(code="invalid_encrypted_content")) is None
+
+
+@pytest.mark.proves("CONTINUITY-refused")
+def test_a_server_that_speaks_for_itself_is_only_spared_reasoning_that_it_cannot_read() -> None:
+    mended = without_foreign(BODY, refused(code="invalid_encrypted_content"))
+    assert mended == {**BODY, "input": [USER, CALL, OUTPUT, STRAY_CALL, STRAY_OUTPUT]}
+    assert without_foreign(BODY, refused(code="invalid_encrypted_content", status=429)) is None
+    assert without_foreign(BODY, refused(code="unsupported_parameter", param="text")) is None
+    assert without_foreign(BODY, refused("No tool output found for function call c2.")) is None

@@ -29,9 +29,12 @@ class Repair(PartRepair):
 
     `seed` makes ids that are not the upstream's. `created` (Unix seconds) and `model` are used where the upstream tells
     none. `trusted`: deltas are not looked at while the stream around them is in order. `open_item_bytes`: see `Fold`.
+    `response_id`: the id that the response gets, whatever the upstream calls it; "" leaves it its own.
     """
 
-    def __init__(self, seed: str, *, created: int, model: str, trusted: bool, open_item_bytes: int) -> None:
+    def __init__(
+        self, seed: str, *, created: int, model: str, trusted: bool, open_item_bytes: int, response_id: str = ""
+    ) -> None:
         super().__init__(seed, trusted=trusted, open_item_bytes=open_item_bytes)
         self.terminal: Frame | None = None
         """The completed, incomplete or failed frame, once it went out; everything after it is ignored."""
@@ -39,9 +42,11 @@ class Repair(PartRepair):
         """What failed, in full, when `terminal` is a failure: give it to `core.failures.failure`."""
         self._created_at: float = created
         self._model = model
-        self._response_id = ""
+        self._response_id = response_id
         self._begun = False
         self._pending_error: Json | None = None
+        if response_id:
+            self._soil()
 
     @property
     def finished(self) -> bool:
@@ -78,6 +83,16 @@ class Repair(PartRepair):
             if isinstance(error, StreamTruncated):
                 told = self._pending_error or {**told, "code": "stream_incomplete"}
             self._fail(told)
+        return self._out
+
+    def cancel(self) -> list[Frame]:
+        """End the stream as cancelled: open items closed as incomplete, then the response as far as it came.
+
+        It goes out as `response.failed`, since SDKs know no event of its own for it. Nothing when it has ended already.
+        """
+        self._out = []
+        if self.terminal is None:
+            self._close("cancelled", None)
         return self._out
 
     def in_progress_again(self) -> list[Frame]:
@@ -213,16 +228,22 @@ class Repair(PartRepair):
             self._fail(merged)
 
     def _fail(self, error: Json) -> None:
+        self.error = merge_errors(error, self._pending_error)
+        self._close("failed", self.error)
+
+    def _close(self, status: str, error: Json | None) -> None:
+        """End a stream that its upstream does not end."""
         for catch_up in (self._distrust, self.fold.read):
             with suppress(UpstreamError):  # what cannot be read is lost; the items can still be closed
                 catch_up()
-        self.error = merge_errors(error, self._pending_error)
         self._begin({})
         self._end_items([], "incomplete")
-        self._make(_error_event(self.error))
+        told = None
+        if error is not None:
+            self._make(_error_event(error))
+            told = {"code": error["code"], "message": error["message"]}
         base = {name: value for name, value in self.fold.base().items() if name != "completed_at"}
-        told = {"code": self.error["code"], "message": self.error["message"]}
-        shown = {**self._public(base, "failed", self.fold.items()), "error": told}
+        shown = {**self._public(base, status, self.fold.items()), "error": told}
         self._make({"type": "response.failed", "response": shown})
         self.terminal = self._out[-1]
 

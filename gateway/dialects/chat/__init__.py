@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.core.request import Request
-from gateway.dialects import Choices, Relayed
+from gateway.core.response import complete_response
+from gateway.dialects import Choices, Keeps, Relayed
 from gateway.dialects.chat.params import Params
 from gateway.dialects.chat.request import decode
 from gateway.dialects.chat.response import encode_response
@@ -42,6 +43,13 @@ class ChatExchange:
         """The client's name for a field of the inner request; None when the client sent nothing of the kind."""
         return self._params.client(param)
 
+    def kept(self, response: Json) -> Json:
+        """The response object, with the client's own metadata."""
+        return complete_response(response, {"metadata": self.wishes.metadata or {}, "store": True})
+
+    def not_kept(self) -> None:
+        """Chat answers do not say whether they are kept."""
+
     def headers(self) -> dict[str, str]:
         """Says that a stream shows custom calls in the form of function calls, when it may hold any."""
         shown_as_function = self.wishes.custom_tools and not self.wishes.native_custom_calls
@@ -52,6 +60,8 @@ class ChatDialect:
     """The `Dialect` of `/v1/chat/completions`."""
 
     name = "chat"
+    keeps: Keeps = "when_told"
+    continues = False
 
     def relay(self, document: Json, model: str | None) -> Relayed | None:
         """A chat server gets the client's own bytes, with at most the model and the wish for token counts edited.

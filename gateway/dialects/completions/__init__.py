@@ -11,7 +11,7 @@ import re
 from typing import Any
 
 from gateway.core.request import Request
-from gateway.dialects import Bundle, Choices, Relayed
+from gateway.dialects import Bundle, Choices, Keeps, Relayed
 from gateway.dialects.completions.joint import Joint
 from gateway.dialects.completions.request import Prompt, decode
 from gateway.dialects.completions.response import encode_response
@@ -67,6 +67,8 @@ class CompletionsDialect:
     """The `Dialect` of `/v1/completions`."""
 
     name = "completions"
+    keeps: Keeps = "never"
+    continues = False
 
     def relay(self, document: Json, model: str | None) -> Relayed | None:
         """The client's own bytes, with at most the model and the wish for token counts edited.

@@ -14,7 +14,7 @@ from gateway.core.compaction import expanded, sealed
 from gateway.core.ids import derive, item_prefix
 from gateway.core.items import kind_of
 from gateway.core.request import Request
-from gateway.dialects import Choices, Exchange, Relayed
+from gateway.dialects import Choices, Exchange, Keeps, Relayed
 from gateway.dialects.responses.dialect import renewed
 from gateway.dialects.responses.request import checked, items
 from gateway.dialects.responses.stream import ResponsesEncoder
@@ -112,6 +112,8 @@ class Compact:
     """The `Dialect` of a compaction as upstreams have it."""
 
     name = "responses"
+    keeps: Keeps = "never"
+    continues = True
 
     def __init__(self, *, seed: str, created: int) -> None:
         self._seed = seed
@@ -135,6 +137,8 @@ class Summary:
     """The `Dialect` of a compaction that the gateway makes itself."""
 
     name = "summary"
+    keeps: Keeps = "never"
+    continues = True
 
     def __init__(self, *, seed: str, created: int) -> None:
         self._seed = seed

@@ -9,10 +9,9 @@ from gateway.core.compaction import expanded
 from gateway.core.request import Request
 from gateway.core.response import complete_response, request_echo
 from gateway.core.seal import REASONING, is_ours
-from gateway.dialects import Choices, Exchange, Relayed
+from gateway.dialects import Choices, Exchange, Keeps, Relayed
 from gateway.dialects.responses.request import checked, items
 from gateway.dialects.responses.stream import ResponsesEncoder
-from gateway.errors import UnsupportedParameter
 
 Json = dict[str, Any]
 
@@ -35,6 +34,12 @@ class ResponsesExchange:
         """The whole object, with every field that strict decoders want."""
         return json.dumps(complete_response(response, self.echo))
 
+    def kept(self, response: Json) -> Json:
+        return complete_response(response, self.echo)
+
+    def not_kept(self) -> None:
+        self.echo["store"] = False
+
     def stream_encoder(self, created: int) -> ResponsesEncoder:
         """An encoder of repaired frames."""
         return ResponsesEncoder(self.echo, created=created, model=self.request.model)
@@ -54,9 +59,15 @@ class Responses:
     """
 
     name = "responses"
+    keeps: Keeps = "unless_told"
+    continues = True
 
     def __init__(self, shown: Json | None = None) -> None:
-        self._shown = shown or {}
+        self.shown = shown or {}
+
+    def showing(self, shown: Json) -> Responses:
+        """The same, with more to show. What it shows already is nearer to the client's own words, and stays."""
+        return Responses({**shown, **self.shown})
 
     def decode(self, document: Json, choices: Choices) -> Exchange:
         """Check the shape and pass the body on; `input` becomes a list, and nothing else changes.
@@ -67,23 +78,17 @@ class Responses:
         given = items(document.get("input"))
         listed = expanded(given) or given
         body = document if listed is document.get("input") else {**document, "input": listed}
-        echo = {**_SET_BY_US, **request_echo(document), **self._shown}
+        echo = {**_SET_BY_US, **request_echo(document), **self.shown}
         return ResponsesExchange(Request(body, stream=document.get("stream") is True), echo)
 
     def relay(self, document: Json, model: str | None) -> Relayed:
         """A server that speaks Responses gets the client's own bytes, or the document under another model name.
 
-        The server judges what it gets, new fields and an empty body included. Only what it would run although nobody
-        could fetch the result here is refused: UnsupportedParameter.
+        The server judges what it gets, new fields and an empty body included.
         """
-        if document.get("background") is True and document.get("stream") is not True:
-            raise UnsupportedParameter(
-                "`background` is not supported without `stream`: this gateway has no route to fetch the result.",
-                param="background",
-            )
         body = renewed(document, model)
         request = Request(document if body is None else body, stream=document.get("stream") is True)
-        return Relayed(body, exchange=ResponsesExchange(request, self._shown))
+        return Relayed(body, exchange=ResponsesExchange(request, dict(self.shown)))
 
 
 def renewed(document: Json, model: str | None) -> Json | None:

@@ -63,6 +63,11 @@ _INSTEAD_OF_INPUT = ("prompt", "previous_response_id", "conversation")
 def checked(document: Json) -> None:
     """Raises InvalidRequest for the first field that no server could read; `param` is its path."""
     needed(document)
+    known(document)
+
+
+def known(document: Json) -> None:
+    """The same for a body that need not have a model or an input."""
     for name, kinds in _TYPES.items():
         value = document.get(name)
         if value is not None and not _is_one_of(value, kinds):
@@ -81,6 +86,9 @@ def _check_nested(document: Json) -> None:
     for name, fields in _TEXTS.items():
         for field in fields:
             _text(document.get(name), field, f"{name}.{field}")
+    conversation = document.get("conversation")
+    if isinstance(conversation, dict) and not isinstance(conversation.get("id"), str):
+        raise _wrong("conversation.id", "a string", conversation.get("id"))
     for place, wish in enumerate(document.get("include") or ()):
         if not isinstance(wish, str):
             raise _wrong(f"include[{place}]", "a string", wish)

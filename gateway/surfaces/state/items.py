@@ -70,11 +70,11 @@ _ROLES = ("user", "assistant", "system", "developer")
 _TEXTS = ("input_text", "output_text", "text")
 """Parts of text; which of them a message may hold depends on its role, and programs mix them up."""
 
-_PARTS: dict[str, tuple[str, ...]] = {
-    "refusal": ("refusal",),
-    "input_image": ("image_url", "file_id"),
-    "input_file": ("file_id", "file_data", "file_url"),
-    "input_audio": ("input_audio",),
+_PARTS: dict[str, dict[str, str]] = {
+    "refusal": {"refusal": "text"},
+    "input_image": {"image_url": "text", "file_id": "text"},
+    "input_file": {"file_id": "text", "file_data": "text", "file_url": "text"},
+    "input_audio": {"input_audio": "object"},
 }
 """By type of the part: fields of which it needs one."""
 
@@ -103,7 +103,7 @@ def _item(item: Json, path: str) -> Json:
     if kind is None and "role" in item:
         kind = "message"
     if kind == "item_reference" or (kind is None and item.get("id") is not None):
-        raise UnsupportedValue(f"{path} is a reference: send the item itself.", param=path)
+        raise UnsupportedValue(f"{path} must be an item with its type: references cannot be kept.", param=path)
     if kind is None:
         raise missing(f"{path}.type", "the type of the item, or a role for a message")
     if kind == "message":
@@ -160,6 +160,10 @@ def _part(part: Json, role: str, path: str) -> Json:
         known = ("output_text", "refusal") if role == "assistant" else ("input_text", *list(_PARTS)[1:])
         raise malformed(f"{path}.type", f"one of {', '.join(known)} in a message of the {role}", kind)
     fields = _PARTS[kind]
-    if not any(part.get(name) for name in fields):
-        raise missing(f"{path}.{fields[0]}", " or ".join(fields))
+    given = [name for name in fields if part.get(name) not in (None, "")]
+    for name in given:
+        _check(part, name, fields[name], f"{path}.{name}")
+    if not given:
+        named = next((name for name in fields if name in part), next(iter(fields)))
+        raise missing(f"{path}.{named}", " or ".join(fields))
     return part

@@ -27,12 +27,19 @@ async def replay(asked: Asked, row: StoredResponse, log: FrameLog, *, after: int
     """
     # The log of another surface is in that surface's words.
     if not row.logged or row.surface != SURFACE or (row.ended and not await log.read(row.key, limit=1)):
-        raise InvalidRequest(
-            "The stream of this response is not kept, or not any longer. Get the response without stream.",
-            param="stream",
-        )
+        raise InvalidRequest(_why_not(row), param="stream")
     run = partial(_follow, row, log, after)
     await reply.answer(asked.scope, asked.receive, asked.send, asked.limits, run)
+
+
+def _why_not(row: StoredResponse) -> str:
+    """Why its stream cannot be read again, and what can be done instead."""
+    if row.status == "cancelled" and row.error is not None:
+        return (
+            f"{row.error['message']} Its stream cannot be resumed: only one that was created with `background` runs on "
+            "without its client. Get the response without stream for what came until then."
+        )
+    return "The stream of this response is not kept, or not any longer. Get the response without stream."
 
 
 async def _follow(row: StoredResponse, log: FrameLog, after: int, sink: Reply) -> None:

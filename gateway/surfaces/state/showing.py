@@ -69,7 +69,8 @@ def response(row: StoredResponse, wanted: Collection[str]) -> Json:
         **row.result,
         "id": _id(row),
     }
-    told["error"] = told.get("error") or row.error
+    if row.status == "failed" and not told.get("error") and row.error is not None:
+        told["error"] = {name: row.error.get(name) for name in ("code", "message")}
     return complete_response(project_response(told, wanted))
 
 

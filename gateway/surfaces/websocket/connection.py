@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.types import Message, Receive, Scope, Send
 
 from gateway.core import json
+from gateway.core.history import replayable
 from gateway.dialects.responses import Responses
 from gateway.dialects.responses.request import checked
 from gateway.engine.engine import Engine
@@ -19,7 +20,7 @@ from gateway.surfaces.middleware.body import ClientLeft, parse_json
 from gateway.surfaces.websocket.creates import STEER, Continuation, Create, continued, lane_in, lane_of, read_create
 from gateway.surfaces.websocket.events import LifeOver, QueueFull, error_event, steer_failed, warm_up
 from gateway.surfaces.websocket.journal import Journal
-from gateway.surfaces.websocket.memory import Memory, replayable
+from gateway.surfaces.websocket.memory import Memory
 from gateway.surfaces.websocket.sink import TurnSink
 
 if TYPE_CHECKING:
@@ -198,7 +199,7 @@ class Connection:
                 await sink.fail(error)
 
     async def _respond(self, create: Create, sink: TurnSink, request_id: str, facts: Json) -> None:
-        """Raises GatewayError for a failure that the client has not been told of."""
+        """Raises GatewayError for a failure that ends the turn, told already or not."""
         asked = continued(create, self._memory)
         if not create.generate:
             await self._warm_up(create, asked, sink, request_id)
@@ -212,30 +213,43 @@ class Connection:
             hints=self._hints,
             facts=facts,
         )
-        await self._run(turn, sink)
+        try:
+            await self._run(turn, sink)
+        except GatewayError as error:
+            raise asked.in_client_places(error) from error.__cause__
         response = sink.response or {}
-        if response.get("status") in _REPLAYED:
-            self._keep(response, asked)
-        else:
+        if response.get("status") not in _REPLAYED:
             self._forget(create)
+        elif not facts.get("stored"):  # else the engine knows it, and puts its history in front of what follows it
+            self._keep(response, asked)
 
     async def _run(self, turn: Turn, sink: TurnSink) -> None:
         """Let the engine run the turn; raises what it raises, ClientLeft, and LifeOver when the grace is over too."""
-        running = self._running = asyncio.create_task(self._engine.run(turn, sink))
-        filler = asyncio.create_task(sink.fill_silence())
+        running = self._running = asyncio.create_task(self._until_end(turn, sink))
         try:
-            async with asyncio.timeout_at(self._deadline + self._grace):
-                await running
-        except TimeoutError:
-            raise LifeOver(self._limits.websocket_seconds) from None
+            await running
         except asyncio.CancelledError:
             if self._left:
                 raise ClientLeft from None
-            filler.cancel()
-            await sink.fail(_stopping())
             raise
         finally:
             self._running = None
+
+    async def _until_end(self, turn: Turn, sink: TurnSink) -> None:
+        """The running turn. Who cuts it off has told the client before the store keeps what came: both say the same."""
+        filler = asyncio.create_task(sink.fill_silence())
+        try:
+            async with asyncio.timeout_at(self._deadline + self._grace):
+                await self._engine.run(turn, sink)
+        except TimeoutError:
+            error = LifeOver(self._limits.websocket_seconds)
+            await sink.fail(error)
+            raise error from None
+        except asyncio.CancelledError:
+            if not self._left:
+                await sink.fail(_stopping())
+            raise
+        finally:
             filler.cancel()
 
     async def _warm_up(self, create: Create, asked: Continuation, sink: TurnSink, request_id: str) -> None:
@@ -250,7 +264,7 @@ class Connection:
     # what is remembered -----------------------------------------------------------------------------------------------
 
     def _keep(self, response: Json, asked: Continuation) -> None:
-        """Make the response known as one to go on from, unless the upstream keeps what it follows."""
+        """Make a response that nobody stored known as one to go on from, unless it follows a conversation."""
         if asked.document.get("conversation") is None and asked.document.get("prompt") is None:
             items = [*asked.added, *replayable(response["output"])]
             self._memory.keep(response["id"], asked.chain, items, base=asked.base)

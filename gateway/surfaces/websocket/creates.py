@@ -5,19 +5,23 @@ A `response.create` is the body of `POST /v1/responses` beside `type`, and a few
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from gateway.core import json
+from gateway.core.history import orphan
 from gateway.dialects.responses.request import checked, items
-from gateway.errors import InvalidRequest, UnsupportedParameter
+from gateway.errors import GatewayError, InvalidRequest, UnsupportedParameter, UpstreamRefusal
 from gateway.surfaces.websocket.memory import Link, Memory, history
 
 Json = dict[str, Any]
 
 CREATE = "response.create"
 STEER = "response.steer"
+
+_ITEM = re.compile(r"input\[(\d+)\](.*)", re.DOTALL)
 
 _TRANSPORT = frozenset({"type", "stream", "stream_id", "generate"})
 """Fields of the message that are not of the body; it is streamed whatever `stream` says."""
@@ -37,7 +41,8 @@ class Continuation:
     """A request as it goes on to the engine.
 
     `previous`: the id that the client sent, when its chain is known here and stands in front of the input now. `chain`
-    and `base` are what the new response follows (see `memory`); `added` are the items it brings itself.
+    and `base` are what the new response follows (see `memory`); `added` are the items it brings itself, `before` is how
+    many of the history stand in front of them.
     """
 
     document: Json
@@ -45,6 +50,17 @@ class Continuation:
     previous: str = ""
     chain: Link | None = None
     base: str = ""
+    before: int = 0
+
+    def in_client_places(self, error: GatewayError) -> GatewayError:
+        """Name an item of the input by its place in what the client sent; one of the history by no place."""
+        found = _ITEM.match(error.param or "")
+        if found and self.before:
+            place = int(found[1]) - self.before
+            error.param = f"input[{place}]{found[2]}" if place >= 0 else "input"
+            if isinstance(error, UpstreamRefusal):
+                error.body = None
+        return error
 
 
 def read_create(event: Json) -> Create:
@@ -83,13 +99,13 @@ def lane_in(text: str) -> str | None:
 def continued(create: Create, memory: Memory) -> Continuation:
     """The request with the history of its `previous_response_id` in front, when that response is known here.
 
-    Any other id stays where it is: the upstream may have stored that response, and one that keeps none refuses it.
+    Any other id stays where it is: the engine knows what the gateway has stored, and a server what it stored itself.
     Raises InvalidRequest for a body that nobody could read, and for the output of a call that was never made.
     """
     document = create.document
     previous = document.get("previous_response_id")
     chain = memory.chain(previous) if isinstance(previous, str) else None
-    if chain is None:
+    if chain is None or document.get("conversation") is not None:  # a response and a conversation are refused together
         base = previous if isinstance(previous, str) else ""
         return Continuation(document, items(document.get("input")), base=base)
     checked(document)
@@ -101,19 +117,14 @@ def continued(create: Create, memory: Memory) -> Continuation:
     document["input"] = [*before, *added]
     if base:
         document["previous_response_id"] = base
-    return Continuation(document, added, str(previous), chain)
+    return Continuation(document, added, str(previous), chain, before=len(before))
 
 
 def _check_outputs(added: Sequence[Json], before: Sequence[Any]) -> None:
     """Upstreams refuse the output of a call they do not see, and would be right: the whole chain is here."""
-    calls = {item.get("call_id") for item in (*before, *added) if not _is_output(item)}
-    for place, item in enumerate(added):
-        if _is_output(item) and item.get("call_id") not in calls:
-            where = f"input[{place}].call_id"
-            raise InvalidRequest(
-                f"No tool call found for the output with call_id {item.get('call_id')!r}.", param=where
-            )
-
-
-def _is_output(item: Json) -> bool:
-    return "call_id" in item and str(item.get("type", "")).endswith("_output")
+    place = orphan(added, before)
+    if place is not None:
+        raise InvalidRequest(
+            f"No tool call found for the output with call_id {added[place].get('call_id')!r}.",
+            param=f"input[{place}].call_id",
+        )

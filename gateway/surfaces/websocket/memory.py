@@ -1,4 +1,5 @@
-"""The responses of one connection: linear in what was said, bounded in number and bytes. Pure.
+"""The responses of one connection that the gateway has not stored: linear in what was said, bounded in number and
+bytes. Pure.
 
 A response is its parent and what its own turn added, so a long conversation is kept once, not once per turn. The bytes
 of a parent are given back when neither its id nor a child needs them any more: a chain that outgrows the bound is
@@ -13,18 +14,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.core import json
-from gateway.core.items import CALLS, kind_of
 
 Json = dict[str, Any]
-
-_NAMELESS = CALLS | {"message", "reasoning"}
-"""Items that servers take without an id, and refuse with one that they did not store."""
 
 
 @dataclass(slots=True, eq=False)
 class Link:
-    """One turn of a chain. `items`: what it added, JSON objects with commas between. `base`: a response of the upstream
-    that the chain begins at, or "". `users`: its own id, while it is known, and its children."""
+    """One turn of a chain. `items`: what it added, JSON objects with commas between. `base`: a stored response that
+    the chain begins at, or "". `users`: its own id, while it is known, and its children."""
 
     parent: Link | None
     items: bytes
@@ -72,7 +69,7 @@ class Memory:
 
 
 def history(chain: Link) -> tuple[list[Any], str]:
-    """The items of a chain, oldest first, and the upstream's response that they follow, or ""."""
+    """The items of a chain, oldest first, and the stored response that they follow, or ""."""
     pieces: list[bytes] = []
     link: Link | None = chain
     base = ""
@@ -82,17 +79,3 @@ def history(chain: Link) -> tuple[list[Any], str]:
         link = link.parent
     items: list[Any] = json.loads(b"[%b]" % b",".join(piece for piece in reversed(pieces) if piece))
     return items, base
-
-
-def replayable(output: Sequence[Any]) -> list[Any]:
-    """Output items as a server takes them back that has not stored them.
-
-    Their ids mean nothing to it, and reasoning is of use only with its encrypted content.
-    """
-    kept = []
-    for item in output:
-        kind = kind_of(item)
-        if kind == "reasoning" and not item.get("encrypted_content"):
-            continue
-        kept.append({name: value for name, value in item.items() if name != "id"} if kind in _NAMELESS else item)
-    return kept

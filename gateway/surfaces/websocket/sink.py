@@ -39,6 +39,7 @@ class TurnSink:
         self.response: Json | None = None
         """The response as its last event told it."""
         self.first_at: float | None = None
+        self._failed = False
         self._send = send
         self._limits = limits
         self._lane = b"" if lane is None else b',"stream_id":%b}' % json.dumps(lane)
@@ -74,9 +75,10 @@ class TurnSink:
             await self._message(json.dumps(event))
 
     async def fail(self, error: GatewayError) -> None:
-        """End the turn with an error: inside the response that has begun, or in its place."""
-        if self.response is not None:
+        """End the turn with an error: inside the response that has begun, or in its place. Once is enough."""
+        if self.response is not None or self._failed:
             return
+        self._failed = True
         if self.committed and self._voice is not None:
             await self._put(self._voice.fail(error))
         if self.response is None:

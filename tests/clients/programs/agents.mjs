@@ -1,5 +1,5 @@
 // The OpenAI Agents SDK, on either API, streamed or not.
-import { Agent, OpenAIProvider, Runner, setTracingDisabled, tool } from "@openai/agents";
+import { Agent, OpenAIConversationsSession, OpenAIProvider, Runner, setTracingDisabled, tool } from "@openai/agents";
 import OpenAI from "openai";
 import { z } from "zod";
 
@@ -28,7 +28,7 @@ function prepared({ client, model, settings, tools, structured, face, websocket 
     tools: tools ? [weather] : [],
     outputType: structured ? CITY : "text",
   });
-  return { agent, runner: new Runner({ modelProvider, tracingDisabled: true }), modelProvider, called };
+  return { agent, runner: new Runner({ modelProvider, tracingDisabled: true }), modelProvider, called, openAIClient };
 }
 
 // One run; with `stream` also the names of what was shown. `more` is asked afterwards, on top of the history.
@@ -48,6 +48,28 @@ export async function run({ prompt, more, stream, ...given }) {
     const result = more ? await once([...first.history, { role: "user", content: more }]) : first;
     const { inputTokens, outputTokens, totalTokens } = result.state.usage;
     return { output: result.finalOutput, usage: { inputTokens, outputTokens, totalTokens }, called, shown };
+  } finally {
+    await modelProvider.close();
+  }
+}
+
+// Runs that send only what is new. `by`: "conversation" and "session" keep what was said there, "response" goes on from
+// the response before.
+export async function kept({ prompts, by, stream, ...given }) {
+  const { agent, runner, modelProvider, called, openAIClient } = prepared(given);
+  const conversationId = by === "response" ? undefined : (await openAIClient.conversations.create()).id;
+  const session = by === "session" ? new OpenAIConversationsSession({ conversationId, client: openAIClient }) : undefined;
+  const outputs = [];
+  let previousResponseId;
+  try {
+    for (const prompt of prompts) {
+      const memory = { response: { previousResponseId }, conversation: { conversationId }, session: { session } }[by];
+      const result = await runner.run(agent, prompt, { stream: stream === true, maxTurns: 5, ...memory });
+      if (stream) await result.completed;
+      previousResponseId = result.lastResponseId;
+      outputs.push(result.finalOutput);
+    }
+    return { outputs, called, conversation: conversationId ?? null, last: previousResponseId };
   } finally {
     await modelProvider.close();
   }

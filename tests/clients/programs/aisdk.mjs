@@ -15,9 +15,17 @@ async function load({ line, face, client, model }) {
     return { sdk, model: provider(model), provider };
   }
   const { createOpenAI } = await import(names.openai);
-  const provider = createOpenAI(client);
-  return { sdk, model: provider[face](model), provider };
+  const sent = [];
+  const fetch = (url, init) => {
+    sent.push(JSON.parse(init.body));
+    return globalThis.fetch(url, init);
+  };
+  const provider = createOpenAI({ ...client, fetch });
+  return { sdk, model: provider[face](model), provider, sent };
 }
+
+// How many items of a body are only named in it.
+const named = (body) => body?.input?.filter(({ type }) => type === "item_reference").length;
 
 // Tools by name; each answers with a text, which names the city it was asked for.
 const tools = (sdk, outputs, called) =>
@@ -39,12 +47,12 @@ const tools = (sdk, outputs, called) =>
 const CITY = z.object({ name: z.string(), population: z.number().int() });
 
 async function prepared({ outputs, structured, options, steps = 5, ...given }) {
-  const { sdk, model } = await load(given);
+  const { sdk, model, sent = [] } = await load(given);
   const called = [];
   const call = { model, maxRetries: 0, ...options };
   if (outputs) Object.assign(call, { tools: tools(sdk, outputs, called), stopWhen: sdk.stepCountIs(steps) });
   if (structured) call.output = sdk.Output.object({ schema: CITY });
-  return { sdk, call, called };
+  return { sdk, call, called, sent };
 }
 
 const told = async (result, called, structured) => ({
@@ -59,7 +67,7 @@ const told = async (result, called, structured) => ({
     finishReason: step.finishReason,
     headers: step.response.headers,
   })),
-  messages: (await result.response).messages,
+  messages: (await result.responseMessages) ?? (await result.response).messages, // of all steps, in either line
   called,
 });
 
@@ -97,7 +105,7 @@ export async function aborted(given) {
 
 // Two turns: what the first brought, reasoning included, goes back with the second.
 export async function twoTurns({ prompts, ...given }) {
-  const { sdk, call } = await prepared(given);
+  const { sdk, call, sent } = await prepared(given);
   const first = await sdk.generateText({ ...call, messages: [{ role: "user", content: prompts[0] }] });
   const messages = [
     { role: "user", content: prompts[0] },
@@ -105,5 +113,26 @@ export async function twoTurns({ prompts, ...given }) {
     { role: "user", content: prompts[1] },
   ];
   const second = await sdk.generateText({ ...call, messages });
-  return { first: first.text, reasoning: first.reasoningText ?? null, second: second.text };
+  return { first: first.text, reasoning: first.reasoningText ?? null, second: second.text, named: named(sent.at(-1)) };
+}
+
+// Turns that send only what is new: what was said before is in `conversation`, or in the response before.
+export async function chained({ prompts, conversation, ...given }) {
+  const { sdk, call, called } = await prepared(given);
+  const texts = [];
+  let last;
+  for (const prompt of prompts) {
+    const kept = conversation ? { conversation } : { previousResponseId: last };
+    const result = await sdk.generateText({ ...call, prompt, providerOptions: { openai: kept } });
+    last = result.providerMetadata.openai.responseId;
+    texts.push(result.text);
+  }
+  return { texts, last, called };
+}
+
+// The history of one program, gone on with by another: `messages` are those of its results.
+export async function goneOn({ messages, prompt, ...given }) {
+  const { sdk, call, sent } = await prepared(given);
+  const result = await sdk.generateText({ ...call, messages: [...messages, { role: "user", content: prompt }] });
+  return { text: result.text, named: named(sent.at(-1)) };
 }

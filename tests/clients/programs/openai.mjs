@@ -131,6 +131,21 @@ export async function toolLoop({ client: options, params, outputs, stream }) {
   }
 }
 
+// The same, but what was said before is the server's to know: by the response before, or by `params.conversation`.
+export async function chain({ client: options, params, outputs, stream }) {
+  const openai = client(options);
+  const answers = [];
+  let body = params;
+  for (;;) {
+    const answer = stream ? await openai.responses.stream(body).finalResponse() : await openai.responses.create(body);
+    answers.push(answer);
+    const calls = answer.output.filter((item) => item.type === "function_call");
+    if (!calls.length) return { answers, text: answer.output_text };
+    const input = calls.map(({ call_id, name }) => ({ type: "function_call_output", call_id, output: outputs[name] }));
+    body = { ...params, input, ...(params.conversation ? {} : { previous_response_id: answer.id }) };
+  }
+}
+
 // Uploads so many bytes as a recording, and returns what was heard.
 export async function transcribed({ client: options, bytes }) {
   const file = await OpenAI.toFile(new Uint8Array(bytes).fill(1), "speech.wav");

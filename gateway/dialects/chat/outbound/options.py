@@ -59,9 +59,10 @@ _SILENT = frozenset(
         "prompt_cache_retention",
         "client_metadata",
         "max_tool_calls",
+        "truncation",
     }
 )
-"""Left out without a word: they label or speed up a request, or count tools that nobody runs here."""
+"""Left out without a word: they label or speed up a request, count tools that nobody runs here, or are the engine's."""
 
 _REFUSED = frozenset(
     {"background", "conversation", "prompt", "context_management", "moderation", "image", "access_programs"}
@@ -71,7 +72,6 @@ _REFUSED = frozenset(
 _HARMLESS: Mapping[str, tuple[Any, ...]] = {
     "background": (False,),
     "store": (False,),
-    "truncation": ("disabled",),
     "service_tier": ("auto", "default"),
     "presence_penalty": (0,),
     "frequency_penalty": (0,),
