@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gateway.core import json
@@ -18,6 +19,7 @@ from gateway.dialects import Inlet
 from gateway.engine.channel import Channel, NativeChannel, TranslatedChannel, early_failure, truncated
 from gateway.engine.metrics import Metrics
 from gateway.engine.turn import Record, Sink, Turn
+from gateway.engine.way import Aside, Way
 from gateway.errors import GatewayError, UpstreamError, UpstreamFault
 from gateway.upstreams import Answer, Call, Upstream
 from gateway.wire.sse import SSEReader
@@ -55,7 +57,7 @@ class Attempt:
         if not call.stream:
             async with self._opened(turn, call) as answer:
                 await self._relay_document(turn, plan, sink, answer)
-        elif plan.exchange is not None and not plan.exchange.request.stream:
+        elif plan.relay is None and plan.exchange is not None and not plan.exchange.request.stream:
             async with self._opened(turn, call) as answer:
                 await self._fold(turn, plan, sink, answer)
         else:
@@ -87,6 +89,8 @@ class Attempt:
         turn.facts["usage"] = document.get("usage")
         if plan.relay is not None:
             _check_answered(document, self._now)
+            if turn.record is not None:
+                await self._keep_relayed(turn, turn.record, plan, document)
         if plan.exchange is None or plan.relayed:
             if plan.exchange is not None and turn.record is not None and "output" in document:
                 await self._send_response(turn, plan, sink, document, answer)
@@ -100,6 +104,13 @@ class Attempt:
             document = plan.outbound.response(document, seed=turn.request_id, created=int(self._now))
             turn.facts["usage"] = document.get("usage")
         await self._send_response(turn, plan, sink, document, answer)
+
+    async def _keep_relayed(self, turn: Turn, record: Record, plan: Plan, document: Json) -> None:
+        """Keep an answer that passes as it is: what it says in the inner language, under the id the client sees."""
+        assert plan.exchange is not None
+        assert plan.outbound is not None
+        response = plan.outbound.response(document, seed=turn.request_id, created=int(self._now))
+        await record.ended(plan.exchange, {**response, "id": document.get("id") or response["id"]})
 
     async def _send_response(self, turn: Turn, plan: Plan, sink: Sink, document: Json, answer: Answer) -> None:
         assert plan.exchange is not None
@@ -141,19 +152,19 @@ class Attempt:
                 raise error
         repair.feed(frames)
 
-    def _repair(self, turn: Turn, plan: Plan) -> Repair:
+    def _repair(self, turn: Turn, plan: Plan, response_id: str = "") -> Repair:
         return Repair(
             seed=turn.request_id,
             created=int(self._now),
             model=str(turn.facts.get("model") or ""),
             trusted=self._upstream.trusted or plan.outbound is not None,  # what we translated ourselves is in order
             open_item_bytes=self._limits.open_item_bytes,
-            response_id=turn.response_id,
+            response_id=response_id or turn.response_id,
         )
 
     def _source(self, turn: Turn, plan: Plan) -> _Source:
         inlet = None
-        if plan.outbound is not None:
+        if plan.outbound is not None and plan.relay is None:
             inlet = plan.outbound.inlet(
                 seed=turn.request_id, created=int(self._now), open_bytes=self._limits.open_item_bytes
             )
@@ -163,7 +174,7 @@ class Attempt:
 
     async def _relay_stream(self, turn: Turn, plan: Plan, sink: Sink, call: Call) -> None:
         channel = self._channel(turn, plan)
-        way = _Way(turn, plan, channel)
+        way = Way(turn, plan, channel, self._aside(turn, plan))
         sink.stream(plan.headers, channel)  # a client does not wait in silence for a slow head either
         self._metrics.stream_opened()
         try:
@@ -184,6 +195,16 @@ class Attempt:
             self._metrics.stream_closed()
             turn.facts["usage"] = channel.usage
 
+    def _aside(self, turn: Turn, plan: Plan) -> Aside | None:
+        if turn.record is None or plan.relay is None:
+            return None
+        assert plan.exchange is not None
+        assert plan.outbound is not None
+        inlet = plan.outbound.inlet(
+            seed=turn.request_id, created=int(self._now), open_bytes=self._limits.open_item_bytes
+        )
+        return Aside(turn.record, plan.exchange, inlet, partial(self._repair, turn, plan))
+
     def _channel(self, turn: Turn, plan: Plan) -> Channel:
         if plan.relay is not None:
             return NativeChannel(plan.relay, self._now)
@@ -191,7 +212,7 @@ class Attempt:
         encoder = plan.exchange.stream_encoder(int(self._now))
         return TranslatedChannel(self._repair(turn, plan), encoder, self._now)
 
-    async def _pump(self, way: _Way, source: _Source, chunks: AsyncIterator[bytes], sink: Sink) -> None:
+    async def _pump(self, way: Way, source: _Source, chunks: AsyncIterator[bytes], sink: Sink) -> None:
         """Frames to the client, one write a read; the first ones wait until there is output to show."""
         channel = way.channel
         held: list[Frame] = []
@@ -232,48 +253,6 @@ class Attempt:
         if error := document.get("error"):
             raise failure(error if isinstance(error, dict) else {"message": str(error)}, now=self._now)
         raise UpstreamError("The upstream answered a stream request with a document.")
-
-
-class _Way:
-    """A stream's way to the client, by the store where it is kept: its end is kept before the client hears of it."""
-
-    __slots__ = ("_exchange", "_plan", "_record", "channel")
-
-    def __init__(self, turn: Turn, plan: Plan, channel: Channel) -> None:
-        self.channel = channel
-        self._plan = plan
-        self._record = turn.record
-        self._exchange = plan.exchange
-        if self._record is not None:
-            assert isinstance(channel, TranslatedChannel)
-            assert plan.exchange is not None
-            self._record.watch(plan.exchange, channel.repair, channel.encode)
-
-    async def feed(self, frames: Sequence[Frame]) -> bytes:
-        channel = self.channel
-        if not isinstance(channel, TranslatedChannel):
-            return channel.feed(frames)
-        repaired = channel.repaired(frames)
-        if channel.ended:
-            self._plan.told(channel.response())
-        return channel.encode(repaired) if self._record is None else await self._told(self._record, channel, repaired)
-
-    async def end(self) -> bytes:
-        return self.channel.end() if self._record is None else await self.fail(truncated())
-
-    async def fail(self, error: GatewayError) -> bytes:
-        channel = self.channel
-        if self._record is None or not isinstance(channel, TranslatedChannel):
-            return channel.fail(error)
-        if channel.ended and not channel.finished:
-            return channel.broken(error)  # it is its end that could not be kept
-        return await self._told(self._record, channel, channel.repair.abort(error))
-
-    async def _told(self, record: Record, channel: TranslatedChannel, frames: Sequence[Frame]) -> bytes:
-        if channel.ended and frames:
-            assert self._exchange is not None
-            await record.ended(self._exchange, channel.response())
-        return channel.encode(frames)
 
 
 class _Source:

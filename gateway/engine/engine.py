@@ -19,7 +19,7 @@ from gateway.engine.fanout import fan_out
 from gateway.engine.metrics import Metrics, token_counts
 from gateway.engine.plan import Batch, Plan, make_plan
 from gateway.engine.state.once import Once, Run
-from gateway.engine.state.recall import readable_by
+from gateway.engine.state.recall import in_client_places
 from gateway.engine.state.restart import Restart
 from gateway.engine.state.state import State
 from gateway.engine.truncating import cut
@@ -163,17 +163,20 @@ class Engine:
         """`patience`: the longest wait before a retry, while somebody else could stand in; None: nobody is left."""
         turn.facts.update(model=target.model, upstream=target.provider.upstream.name, dialect=turn.dialect.name)
         self._books.opened(turn)
-        plan = await make_plan(await _readable(turn, target), target, self._continuity)
-        if fallback:
-            plan.headers["x-gateway-upstream"] = target.provider.name
-        run = partial(self._call, target.provider.upstream, patience)
-        if isinstance(plan, Batch):
-            await fan_out(turn, plan, sink, limit=self._limits.parallel_prompts, run=run)
-        else:
-            await run(turn, plan, sink)
+        turn = await _readable(turn, target)
+        with in_client_places(turn.places):
+            plan = await make_plan(turn, target, self._continuity)
+            if fallback:
+                plan.headers["x-gateway-upstream"] = target.provider.name
+            run = partial(self._call, target.provider.upstream, patience)
+            if isinstance(plan, Batch):
+                await fan_out(turn, plan, sink, limit=self._limits.parallel_prompts, run=run)
+            else:
+                await run(turn, plan, sink)
 
     async def _check_plan(self, turn: Turn, target: Target) -> None:
-        await make_plan(turn, target, self._continuity)
+        with in_client_places(turn.places):
+            await make_plan(turn, target, self._continuity)
 
     # call -----------------------------------------------------------------------------------------------------------
 
@@ -225,5 +228,11 @@ async def _readable(turn: Turn, target: Target) -> Turn:
     origin = await target.provider.upstream.origin()
     if turn.record is not None:
         turn.record.asking(origin)
-    document = readable_by(turn.document, turn.origins, origin)
-    return turn if document is turn.document else replace(turn, document=document, body=json.dumps(document))
+    foreign = {place for place, other in turn.origins.items() if other != origin}
+    if not foreign:
+        return turn
+    given = turn.document["input"]
+    left = [place for place in range(len(given)) if place not in foreign]
+    document = {**turn.document, "input": [given[place] for place in left]}
+    places = [turn.places[place] for place in left]
+    return replace(turn, document=document, body=json.dumps(document), places=places)

@@ -32,11 +32,11 @@ _ROUTES: dict[str, Route] = {"chat": "chat", "responses": "responses", "completi
 class Plan:
     """What the `choose` step decided: how to call, and how to turn the answer into the client's dialect.
 
-    Exactly one of `exchange` (translated, or inner to inner) and `relay` (native chunks) is set. `outbound` reads the
-    answer of a server that does not speak the inner language. `document` is the body as a document when it may be
-    repaired, None when it is the client's own; `kept` says where the items of its `input` stood in the request, ()
-    when they all still stand there. `relayed`: the upstream speaks the client's dialect, so its documents pass as they
-    are. `lite`: see `upstreams.Call`. `learn` is told the output of the answer before its client has all of it.
+    One of `exchange` (translated, or inner to inner) and `relay` (native chunks) is set; both, where what passes is
+    also kept. `outbound` reads the answer of a server that does not speak the inner language. `document` is the body as
+    a document when it may be repaired, None when it is the client's own; `kept` says where the items of its `input`
+    stood in the request, () when they all still stand there. `relayed`: the upstream speaks the client's dialect, so
+    its documents pass as they are. `lite`: see `upstreams.Call`. `learn`: see `told`.
     """
 
     route: Route
@@ -68,6 +68,8 @@ class Plan:
 
     def in_client_words(self, error: GatewayError) -> GatewayError:
         """Name the field that the upstream refused as the client knows it: by its own name, at its own place."""
+        if self.relay is not None:
+            return error
         named = error.param
         if self.outbound is not None:
             error.param = self.outbound.inner_param(error.param)
@@ -93,13 +95,27 @@ async def make_plan(turn: Turn, target: Target, continuity: Continuity) -> Plan 
 
     Raises InvalidRequest, UnsupportedParameter, UnsupportedValue in the client's words.
     """
-    # A chat answer is kept in the inner language, so it has to be read in it.
-    relays = turn.record is None or turn.dialect.continues
-    if relays and turn.dialect.name in target.provider.upstream.native and target.effort is None:
-        plan = _relay_plan(turn, target)
-        if plan is not None:
-            return plan
-    return await _translation_plan(turn, target, continuity)
+    relayed = None
+    if turn.dialect.name in target.provider.upstream.native and target.effort is None:
+        kept_here = turn.record is not None and not turn.dialect.continues
+        relayed = _relay_plan(_unlabelled(turn) if kept_here else turn, target)
+    if relayed is None:
+        return await _translation_plan(turn, target, continuity)
+    if turn.record is None or relayed.exchange is not None:
+        return relayed
+    # What is kept is kept in the inner language: the answer passes as it is, and is read beside that.
+    translated = await _translation_plan(turn, target, continuity)
+    if isinstance(translated, Batch) or translated.outbound is None:
+        return translated
+    return replace(relayed, exchange=translated.exchange, outbound=translated.outbound)
+
+
+def _unlabelled(turn: Turn) -> Turn:
+    """The turn without metadata, which a server that keeps nothing may refuse."""
+    if "metadata" not in turn.document:
+        return turn
+    document = {name: value for name, value in turn.document.items() if name != "metadata"}
+    return replace(turn, document=document, body=json.dumps(document))
 
 
 def _relay_plan(turn: Turn, target: Target) -> Plan | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -75,7 +75,8 @@ class Turn:
     `facts` is what the log line and the metrics will tell about it; each step adds what it learns. `id`: what the
     ledger calls it. `once`: the client's Idempotency-Key, "" without one. `record`: who keeps the answer; None when
     nobody does. `response_id`: the id that the response gets; "" leaves it the upstream's. `origins`: of reasoning in
-    the input, by its place, who can read it (`Upstream.origin`), where that is known.
+    the input, by its place, who can read it (`Upstream.origin`), where that is known. `places`: where each item of the
+    input stood in what the client sent, -1 for what was put there; () when all stand as they were sent.
     """
 
     dialect: Dialect
@@ -90,6 +91,7 @@ class Turn:
     record: Record | None = None
     response_id: str = ""
     origins: Mapping[int, str] = field(default_factory=dict)
+    places: Sequence[int] = ()
 
     @property
     def model(self) -> str | None:

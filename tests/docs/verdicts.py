@@ -10,12 +10,13 @@ from dataclasses import replace
 from typing import Any
 
 from gateway.core.request import Request
-from gateway.dialects import Choices, Exchange, chat, completions, responses
+from gateway.dialects import Choices, Dialect, Exchange, chat, completions, responses
 from gateway.dialects.chat import ChatExchange
 from gateway.dialects.chat.names import Names
 from gateway.dialects.chat.outbound import GENERIC, encode
 from gateway.dialects.chat.wishes import Wishes
 from gateway.dialects.completions import CompletionsExchange
+from gateway.engine.state.wishes import wish_of
 from gateway.errors import InvalidRequest
 from gateway.upstreams import Hints, Shaped
 from gateway.upstreams.catalogue import BUILT_IN
@@ -163,6 +164,8 @@ def chat_verdict(field: str, profile: Profile) -> str:
     """What becomes of a field of a chat body that is translated for this kind of server."""
     base = {**CHAT_BASE, **_NEEDS.get(field, {})}
     document = {**base, field: CHAT_SAMPLES[field]}
+    if profile is CODEX and _is_kept(chat.DIALECT, document, field):
+        return "gateway"
     try:
         exchange, shaped = _chat(document, profile)
     except InvalidRequest as error:
@@ -201,6 +204,8 @@ def _text(document: Json, profile: Profile) -> tuple[CompletionsExchange, Shaped
 def responses_verdict(field: str) -> str:
     """What becomes of a field of a Responses body on its way to the Codex backend."""
     document = {**RESPONSES_BASE, field: RESPONSES_SAMPLES[field]}
+    if _is_kept(responses.DIALECT, document, field):
+        return "gateway"
     request = responses.DIALECT.decode(document, Choices()).request
     try:
         shaped = _shape(request, CODEX)
@@ -220,6 +225,8 @@ def chat_server_verdict(field: str) -> str:
     needs = {"tools": [_FLAT_TOOL]} if field in ("tool_choice", "parallel_tool_calls") else {}
     sample = {"text": {"format": {"type": "json_object"}}}.get(field, RESPONSES_SAMPLES[field])
     document = {**RESPONSES_BASE, **needs, field: sample}
+    if _is_kept(responses.DIALECT, document, field):
+        return "gateway"
     request = _inner(document)
     try:
         encoded = encode(request.body, GENERIC, stream=request.stream)
@@ -231,6 +238,20 @@ def chat_server_verdict(field: str) -> str:
     if _unflagged(encoded.body) != _unflagged(encode(plain.body, GENERIC, stream=plain.stream).body):
         return "sent"
     return "left out" if _honoured(request) == _honoured(plain) else "gateway"
+
+
+def _is_kept(dialect: Dialect, document: Json, field: str) -> bool:
+    """Whether it is the store's to do what the field asks for, where the gateway keeps responses."""
+    wish = wish_of(dialect, document, "gateway")
+    if wish is None:
+        return False
+    wants = {
+        "store": wish.keep,
+        "background": wish.background,
+        "conversation": wish.conversation == document.get("conversation"),
+        "previous_response_id": wish.previous == document.get("previous_response_id"),
+    }
+    return wants.get(field, False)
 
 
 def _honoured(request: Request) -> tuple[bool, Any]:

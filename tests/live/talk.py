@@ -35,6 +35,9 @@ STATELESS: tuple[Mode, ...] = (CODEX, CHAT_ONLY)
 KEPT: tuple[Mode, ...] = (*STATELESS, KEPT_NATIVE, KEPT_TRANSLATED)
 """All modes in which the gateway keeps what it is told."""
 
+not_twice = pytest.mark.applies.with_args(lambda cell: cell.get("sdk") != "SyncSdk" or cell["mode"] in STATELESS)
+"""Both clients of the SDK where the gateway keeps by default; one where it was told to."""
+
 WEATHER: Json = {
     "type": "function",
     "name": "get_weather",

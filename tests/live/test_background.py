@@ -28,13 +28,14 @@ from tests.live.talk import (
     judged,
     last_heard,
     message_of,
+    not_twice,
     paged,
     refused,
     say,
 )
 from tests.sdk_types import check_failed_response_stream, check_response_stream
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), not_twice]
 
 Json = dict[str, Any]
 

@@ -26,6 +26,7 @@ from tests.live.talk import (
     judged,
     last_heard,
     message_of,
+    not_twice,
     paged,
     refused,
     result,
@@ -34,7 +35,7 @@ from tests.live.talk import (
 )
 from tests.sdk_types import check_error, check_failed_response_stream
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), not_twice]
 
 Json = dict[str, Any]
 

@@ -27,6 +27,7 @@ from tests.live.talk import (
     judged,
     kept_rows,
     last_heard,
+    not_twice,
     paged,
     refused,
     result,
@@ -35,7 +36,7 @@ from tests.live.talk import (
     user,
 )
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), not_twice]
 
 Json = dict[str, Any]
 

@@ -19,13 +19,14 @@ from tests.live.talk import (
     dumped,
     kept_rows,
     message_of,
+    not_twice,
     paged,
     refused,
     say,
 )
 from tests.sdk_types import check_error
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), not_twice]
 
 Json = dict[str, Any]
 

@@ -27,6 +27,7 @@ from tests.live.talk import (
     judged,
     last_heard,
     message_of,
+    not_twice,
     paged,
     refused,
     result,
@@ -35,7 +36,7 @@ from tests.live.talk import (
 )
 from tests.sdk_types import check_error, check_failed_response_stream, check_response, sse_events
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), not_twice]
 
 Json = dict[str, Any]
 NOT_FOUND = (400, "previous_response_not_found", "previous_response_id")
@@ -241,6 +242,25 @@ async def test_a_client_that_sends_the_whole_history_as_well_says_nothing_twice(
     assert [item.type for item in listed] == ["function_call_output", "message"]
 
 
+@pytest.mark.proves("RECALL-dedupe")
+@only(*KEPT)
+@pytest.mark.parametrize("whole", [False, True], ids=["new items", "whole history"])
+async def test_a_server_that_gives_the_same_call_id_again_gets_the_output_of_each_call(
+    sdk: Sdk, stack: Stack, whole: bool
+) -> None:
+    stack.play("responses", calling("call_0"), {"text": "Cold."}, calling("call_0"), None)
+    said: list[Json] = []
+    previous: Json = {}
+    asked = [{"id": f"msg_asked{n}", **user(text)} for n, text in enumerate(("Paris?", "And now?"))]
+    for given in (asked[0], result("call_0", "18C"), asked[1], result("call_0", "20C")):
+        said.append(given)
+        response = await say(sdk, said if whole else [given], tools=[WEATHER], **previous)
+        said += output(response)
+        previous = {"previous_response_id": response.id}
+    told = ["user: Paris?", "call call_0: get_weather", "output call_0: 18C", "assistant: Cold.", "user: And now?"]
+    assert last_heard(stack) == [*told, "call call_0: get_weather", "output call_0: 20C"]
+
+
 @pytest.mark.proves("RECALL-references")
 @only(*KEPT)
 async def test_references_to_kept_items_are_the_items_themselves(sdk: Sdk, stack: Stack) -> None:
@@ -318,8 +338,9 @@ async def test_an_incomplete_response_is_continued(sdk: Sdk, stack: Stack) -> No
         ),
         ({"conversation": "conv_unknown"}, (404, None, "conversation")),
         ({"conversation": {"id": "conv_unknown"}}, (404, None, "conversation")),
+        ({"conversation": "resp_1"}, (400, "invalid_value", "conversation")),
     ],
-    ids=["unknown", "prefix", "both", "conversation", "conversation object"],
+    ids=["unknown", "prefix", "both", "conversation", "conversation object", "no conversation"],
 )
 async def test_what_nobody_can_go_on_from_is_refused(sdk: Sdk, stack: Stack, wrong: Json, problem: Any) -> None:
     assert await refused(sdk, CREATE, model=MODEL, input="hi", **wrong) == problem
@@ -360,3 +381,21 @@ async def test_a_server_that_keeps_responses_is_asked_for_what_is_not_ours(stack
     second = await say(stack.sdks["AsyncSdk"], exactly("two"), previous_response_id=first.id)
     assert second.output_text == "two"
     assert stack.sent("responses")[-1]["previous_response_id"] == first.id
+
+
+@pytest.mark.proves("RECALL-places")
+@only(*KEPT)
+@pytest.mark.parametrize(
+    ("place", "told"), [(0, "input"), (1, "input"), (2, "input[0].x"), (3, "input[2].x"), (9, "input")]
+)
+async def test_a_refusal_names_an_item_by_its_place_in_what_was_sent(stack: Stack, place: int, told: str) -> None:
+    """What was said already is left out of what was sent, and the history stands before it."""
+    first = await say(stack.sdks["AsyncSdk"], "hi")
+    answer = first.output[0].to_dict()
+    named = f"input[{place}].x"
+    error = {"message": f"Bad '{named}'.", "type": "invalid_request_error", "code": "c", "param": named}
+    stack.play("responses", {"status": 400, "body": {"error": error}})
+    given = [user("a"), answer, user("b")]
+    body = {"model": MODEL, "previous_response_id": first.id, "input": given}
+    refused = check_error((await stack.http.post("/v1/responses", json=body)).content)
+    assert (refused.param, refused.message) == (told, f"Bad '{told}'.")

@@ -23,6 +23,7 @@ RECALL: dict[str, Promise] = {
     "RECALL-twin": Promise("translation §7.4", "200 turns send what a client with its own history would have sent"),
     "RECALL-cost": Promise("design §5.4", "a late turn costs the store the rows and bytes of an early one"),
     "RECALL-one-query": Promise("design §5.4", "2,000 items are recalled by one query, through either door"),
+    "RECALL-places": Promise("translation §8.4", "a refusal names an item by its place in what the client sent"),
     "RECALL-items": Promise("codex-upstream §5.10", "items go back without what only their server could use"),
     # conversations
     "RECALL-conversation": Promise("translation §7.1", "conversations and their items are managed with the SDK"),

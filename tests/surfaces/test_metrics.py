@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from gateway.engine.metrics import Metrics, token_counts
+from gateway.surfaces.state.routes import SURFACES
 
 
 def samples(metrics: Metrics, *, of: str) -> list[str]:
@@ -30,6 +31,15 @@ def test_labels_that_nobody_listed_become_other() -> None:
     assert samples(metrics, of="gateway_upstream_answers") == [
         'gateway_upstream_answers_total{status="other",upstream="other"} 1.0'
     ]
+
+
+@pytest.mark.proves("HTTP-metrics-labels")
+def test_the_surfaces_of_the_state_routes_are_told_apart() -> None:
+    metrics = Metrics()
+    for surface in SURFACES.values():
+        metrics.request(surface, "GET", 200, seconds=1)
+    assert {"conversations", "responses", "chat"} == set(SURFACES.values())
+    assert not any("other" in line for line in samples(metrics, of="gateway_requests"))
 
 
 @pytest.mark.proves("HTTP-metrics")

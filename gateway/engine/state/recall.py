@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from gateway.core.history import call_of, is_empty_reasoning, is_reference, nameless, orphan
+from gateway.core.history import call_of, is_empty_reasoning, is_reference, is_tool_output, nameless, orphan
 from gateway.core.ids import item_prefix
 from gateway.dialects.responses.request import checked, items, known
 from gateway.engine.state.wishes import Wish
-from gateway.errors import InvalidRequest, NotFound, PreviousResponseNotFound
+from gateway.errors import GatewayError, InvalidRequest, NotFound, PreviousResponseNotFound, UpstreamRefusal
 from gateway.store.ids import body_of
 from gateway.store.rows import Item
 
@@ -30,13 +33,14 @@ _RUNNING = frozenset({"queued", "in_progress"})
 class Recalled:
     """A request as it goes on: `document` stands for itself and needs no store.
 
-    `added`: what is new in its input. `before`: how many items of the input came out of the store. `origins`: see
-    `Turn`. `previous` and `conversation` are keys. `shown`: what the answer says of all this.
+    `added`: what is new in its input. `origins`, `places`: see `Turn`. `previous` and `conversation` are keys. `shown`:
+    what the answer says of all this.
     """
 
     document: Json
     added: Sequence[Json]
     origins: dict[int, str] = field(default_factory=dict)
+    places: list[int] = field(default_factory=list)
     previous: str | None = None
     conversation: str | None = None
     shown: Json = field(default_factory=dict)
@@ -58,23 +62,27 @@ async def recall(store: Store, owner: str, document: Json, wish: Wish) -> Recall
     before = [item.body() for item in history]
     names = _names(history, before)
     given = items(document.get("input"))
-    stood, added, found = await _new_items(store, owner, given, names)
+    stood = _unsaid(given, names, before)
+    added, found = await _resolved(store, owner, [given[place] for place in stood])
     if wish.continues:
         _check_outputs(stood, added, before)
     sent: list[Json] = []
+    places: list[int] = []
     origins: dict[int, str] = {}
-    for body, item in [*zip(before, history, strict=True), *((body, found.get(id(body))) for body in added)]:
-        if item is None:
-            sent.append(body)
-        elif not is_empty_reasoning(body):
-            if item.meta and ORIGIN in item.meta:
-                origins[len(sent)] = item.meta[ORIGIN]
-            sent.append(nameless(body))
+    kept = ((-1, body, item) for body, item in zip(before, history, strict=True))
+    new = ((place, body, found.get(id(body))) for place, body in zip(stood, added, strict=True))
+    for place, body, item in [*kept, *new]:
+        if item is not None and is_empty_reasoning(body):
+            continue
+        if item is not None and item.meta and ORIGIN in item.meta:
+            origins[len(sent)] = item.meta[ORIGIN]
+        sent.append(body if item is None else nameless(body))
+        places.append(place)
     changed = {name: value for name, value in document.items() if name not in _OURS} | {"input": sent}
     shown = {name: document.get(name) for name in ("previous_response_id", "background") if document.get(name)}
     if conversation is not None:
         shown["conversation"] = {"id": wish.conversation}
-    return Recalled(changed, added, origins, previous, conversation, shown)
+    return Recalled(changed, added, origins, places, previous, conversation, shown)
 
 
 async def _chain(
@@ -107,6 +115,9 @@ async def _chain(
             return found, None, conversation.key
         if not wish.ours:
             return None
+        if body_of("conversation", wish.conversation) is None:
+            message = f"conversation must be the id of a conversation (conv_…), not {wish.conversation[:80]!r}."
+            raise InvalidRequest(message, param="conversation", code="invalid_value")
         raise NotFound(f"Conversation with id '{wish.conversation[:80]}' not found.", param="conversation")
     return (), None, None
 
@@ -128,28 +139,39 @@ def _names(history: Iterable[Item], before: Iterable[Json]) -> set[object]:
     return names
 
 
-async def _new_items(
-    store: Store, owner: str, given: Sequence[Json], names: set[object]
-) -> tuple[list[int], list[Json], dict[int, Item]]:
-    """The input without what the history says already, references replaced by what they name where we have it.
+def _unsaid(given: Sequence[Json], names: set[object], before: Iterable[Json]) -> list[int]:
+    """The places of what the history does not say already: clients that keep it themselves send all of it again.
 
-    Clients that keep the history themselves send all of it again. Before the items: where each stood in the input.
-    After them: by identity, which of them came out of the store.
+    Some servers give the same `call_id` again and again: as long as such calls wait for outputs, the last are new.
     """
-    stood = [place for place, item in enumerate(given) if not _is_known(item, names)]
-    fresh = [given[place] for place in stood]
+    waiting: Counter[object] = Counter()
+    for item in before:
+        waiting[item.get("call_id")] += -1 if is_tool_output(item) else 1
+    stood = []
+    for place in range(len(given) - 1, -1, -1):
+        item = given[place]
+        name, call = item.get("id"), call_of(item)
+        if isinstance(name, str) and name in names:
+            continue
+        if call in names and not (is_tool_output(item) and waiting[item["call_id"]] > 0):
+            continue
+        waiting[item.get("call_id")] -= is_tool_output(item)
+        stood.append(place)
+    return stood[::-1]
+
+
+async def _resolved(store: Store, owner: str, fresh: list[Json]) -> tuple[list[Json], dict[int, Item]]:
+    """The items with references replaced by what they name, where we have it.
+
+    And, by identity, which of them came out of the store.
+    """
     wanted = {item["id"] for item in fresh if is_reference(item) and isinstance(item.get("id"), str)}
     referred = await store.responses.items(owner, wanted) if wanted else {}
     if not referred:
-        return stood, fresh, {}
+        return fresh, {}
     bodies = {name: item.body() for name, item in referred.items()}
     resolved = [bodies.get(str(item["id"]), item) if is_reference(item) else item for item in fresh]
-    return stood, resolved, {id(bodies[name]): item for name, item in referred.items()}
-
-
-def _is_known(item: Json, names: set[object]) -> bool:
-    name = item.get("id")
-    return (isinstance(name, str) and name in names) or call_of(item) in names
+    return resolved, {id(bodies[name]): item for name, item in referred.items()}
 
 
 def _check_outputs(stood: Sequence[int], added: Sequence[Json], before: Sequence[Json]) -> None:
@@ -162,9 +184,30 @@ def _check_outputs(stood: Sequence[int], added: Sequence[Json], before: Sequence
         )
 
 
-def readable_by(document: Json, origins: Mapping[int, str], origin: str) -> Json:
-    """The document without reasoning that only another account, or another upstream, could read."""
-    foreign = {place for place, other in origins.items() if other != origin}
-    if not foreign:
-        return document
-    return {**document, "input": [item for place, item in enumerate(document["input"]) if place not in foreign]}
+@contextmanager
+def in_client_places(places: Sequence[int]) -> Iterator[None]:
+    """Errors name an item of the input by its place in what the client sent; one of the history by no place.
+
+    `places`: see `Turn`.
+    """
+    try:
+        yield
+    except GatewayError as error:
+        found = _ITEM.fullmatch(error.param or "")
+        if found and places:
+            number = int(found[1])
+            place = places[number] if number < len(places) else -1
+            _rename(error, "input" if place < 0 else f"input[{place}]{found[2]}")
+        raise
+
+
+def _rename(error: GatewayError, param: str) -> None:
+    if param == error.param:
+        return
+    error.message = error.message.replace(f"'{error.param}'", f"'{param}'")
+    error.param = param
+    if isinstance(error, UpstreamRefusal):
+        error.body = None
+
+
+_ITEM = re.compile(r"input\[(\d+)\](.*)", re.DOTALL)

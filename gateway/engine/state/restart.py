@@ -103,13 +103,16 @@ class Restart:
 
     async def _start(self, row: StoredResponse) -> None:
         try:
+            if row.cancel_asked:  # deleted ones too
+                await self._end_unrun(row, None)
+                return
             try:
                 turn = await self._turn(row)
                 await self._state.restarted(row, turn, await self._providers.choose(turn.model))
             except (StoreUnavailable, ConversationLocked):
                 raise
-            except GatewayError as error:
-                await self._fail(row, error)
+            except GatewayError as error:  # what it went on from is gone, or its model
+                await self._end_unrun(row, error)
         except (StoreUnavailable, ConversationLocked):
             self._state.store.responses.leave(row.key)  # to be found again when its lease is over
         except Exception:
@@ -126,13 +129,18 @@ class Restart:
             facts={"surface": row.surface},
         )
 
-    async def _fail(self, row: StoredResponse, error: GatewayError) -> None:
-        """What it went on from is gone, or its model."""
+    async def _end_unrun(self, row: StoredResponse, error: GatewayError | None) -> None:
+        """End it as failed; as cancelled without an error."""
         repair, begin = opened(row.result, open_item_bytes=self._open_item_bytes)
-        closing = begin + b"".join(frame.raw for frame in repair.abort(error))
+        frames = repair.cancel() if error is None else repair.abort(error)
         assert repair.terminal is not None
         response = repair.terminal.data["response"]
-        ending = Ending(status="failed", result=response, error=remembered(error), frames=_numbered(closing, 0))
+        ending = Ending(
+            status=status_of(response),
+            result=response,
+            error=None if error is None else remembered(error),
+            frames=_numbered(begin + b"".join(frame.raw for frame in frames), 0),
+        )
         await self._state.store.responses.finish(row.key, ending)
 
     async def _input(self, row: StoredResponse) -> list[Json]:

@@ -298,7 +298,6 @@ def _changed(turn: Turn, recalled: Recalled | None, *, keep: bool, response_id: 
         dialect = dialect.showing({**(recalled.shown if recalled else {}), "store": keep})
     elif dialect.keeps != "never":
         document = {name: value for name, value in document.items() if name != "store"}
-    origins = recalled.origins if recalled else {}
-    return replace(
-        turn, document=document, body=json.dumps(document), dialect=dialect, origins=origins, response_id=response_id
-    )
+    if recalled is not None:
+        turn = replace(turn, origins=recalled.origins, places=recalled.places)
+    return replace(turn, document=document, body=json.dumps(document), dialect=dialect, response_id=response_id)

@@ -16,7 +16,8 @@ class Wish:
     """`keep`: the answer is to be kept, if the turn is ours at all. `previous`, `conversation`: ids as the client says
     them; "" for none.
 
-    `turn`: a model is to answer; else its input is only counted or made short. `ours`: the gateway keeps state for this upstream, so an id that is not known here is known nowhere.
+    `ours`: the gateway keeps state for this upstream, so an id that is not known here is known nowhere. `turn`: a model
+    is to answer; else the input is only counted, or made short.
     """
 
     ours: bool

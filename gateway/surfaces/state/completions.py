@@ -55,14 +55,14 @@ class Completions:
     async def delete(self, asked: Asked) -> None:
         row = await self._found(asked)
         await self._rows.delete(asked.owner, row.key)
-        await asked.answer({"id": shown_id(row.wire_id), "object": "chat.completion.deleted", "deleted": True})
+        await asked.answer({"id": _name(row), "object": "chat.completion.deleted", "deleted": True})
 
     async def messages(self, asked: Asked) -> None:
         """The messages it was asked with. One may be several items, so they are counted over all of them."""
         window = asked.query.window("asc")
         row = await self._found(asked)
         items = await self._items(asked, row)
-        messages = stored_messages(shown_id(row.wire_id), row.request, items, self._choices)
+        messages = stored_messages(_name(row), row.request, items, self._choices)
         await asked.answer(page_of(messages, window))
 
     async def _items(self, asked: Asked, row: StoredResponse) -> list[Json]:
@@ -74,7 +74,7 @@ class Completions:
             found += (item.body() for _, item in rows)
             if page is None or not page.more:
                 return found
-            after = f"{shown_id(row.wire_id)}-{rows[-1][0]}"
+            after = f"{_name(row)}-{rows[-1][0]}"
 
     async def _found(self, asked: Asked) -> StoredResponse:
         row = await self._rows.response(asked.owner, asked.name("completion_id"))
@@ -84,7 +84,12 @@ class Completions:
 
     def _shown(self, row: StoredResponse) -> Json:
         response = {"created_at": row.created // 1000, **row.result}
-        return stored_completion(shown_id(row.wire_id), row.request, response, row.metadata, self._choices)
+        return stored_completion(_name(row), row.request, response, row.metadata, self._choices)
+
+
+def _name(row: StoredResponse) -> str:
+    """The id that its client saw; some servers give ids of another kind."""
+    return row.wire_id if row.result.get("id") == row.wire_id else shown_id(row.wire_id)
 
 
 def _unknown(asked: Asked) -> NotFound:

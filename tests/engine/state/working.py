@@ -14,6 +14,8 @@ import structlog
 
 from gateway.core.repair import Repair
 from gateway.core.response import complete_response
+from gateway.dialects import Choices
+from gateway.dialects.responses import DIALECT
 from gateway.engine.state.jobs import Job, Jobs
 from gateway.engine.state.keeping import Asked, Outcome
 from gateway.engine.state.log import LogSink
@@ -46,18 +48,18 @@ class Tries(Sequence[float]):
     """Pauses between tries, none of which lasts. `after`: is called when so many tries have failed."""
 
     def __init__(self, count: int, after: Callable[[], object]) -> None:
-        self.count = count
+        self._most = count
         self._after = after
 
     def __len__(self) -> int:
-        return self.count
+        return self._most
 
     def __getitem__(self, index: Any) -> Any:
         raise NotImplementedError
 
     def __iter__(self) -> Iterator[float]:
-        for tried in range(1, self.count + 1):
-            if tried == self.count:
+        for tried in range(1, self._most + 1):
+            if tried == self._most:
                 self._after()
             yield 0
 
@@ -125,5 +127,9 @@ async def at_work(home: Home, *, places: int = 10, pauses: Sequence[float] = ())
 def opened(outcome: Outcome, name: str) -> Repair:
     """The stream of a response, as the engine watches it."""
     repair = Repair("", created=5, model="m", trusted=False, open_item_bytes=1000, response_id=name)
-    outcome.watch(repair, lambda frames: b"".join(frame.raw for frame in frames))
+    outcome.watch(
+        DIALECT.decode({"model": "m", "input": []}, Choices()),
+        repair,
+        lambda frames: b"".join(frame.raw for frame in frames),
+    )
     return repair
