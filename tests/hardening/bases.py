@@ -357,18 +357,12 @@ _COMPACTED: Json = {
     ],
 }
 
-_COUNTED_FIELDS = (
-    "model",
-    "input",
-    "instructions",
-    "tools",
-    "tool_choice",
-    "text",
-    "reasoning",
-    "truncation",
-    "parallel_tool_calls",
-)
-_COUNTED: Json = {**{name: _INNER[name] for name in _COUNTED_FIELDS}, "personality": "friendly"}
+_COUNTED_FIELDS = ("model", "input", "instructions", "tools", "tool_choice", "text", "reasoning", "truncation")
+_COUNTED: Json = {
+    **{name: _INNER[name] for name in _COUNTED_FIELDS},
+    "parallel_tool_calls": True,
+    "personality": "friendly",
+}
 
 _BEGUN: Json = {"items": _ITEMS, "metadata": {"team": "blue", "": "", "topic": "Oslo"}}
 _ADDED: Json = {"items": [_ITEMS[3], _ITEMS[4], _ITEMS[7]]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -152,6 +153,7 @@ async def test_what_a_turn_left_is_below_the_path_of_turns(tmp_path: Path) -> No
 async def test_a_background_response_is_ours_until_it_is_deleted(stack: Stack) -> None:
     asked = {"model": MODEL, "input": "Reply with exactly: indigo", "background": True, "stream": True}
     made = check_response_stream((await stack.http.post("/v1/responses", json=asked)).content)
+    assert re.fullmatch("resp_[0-9a-z]{26}", made.id), "an id that is known as ours even while the store is down"
     path = f"/v1/responses/{made.id}"
     read = check_response((await stack.http.get(path)).content)
     assert (read.id, read.status, read.output_text) == (made.id, "completed", "indigo")
@@ -209,6 +211,17 @@ async def test_a_store_that_cannot_be_used_keeps_nobody_from_the_servers_own(tmp
         for method, path in WITH_ID + WITHOUT_ID:
             assert (await ask(stack, method, path)).status_code == 200
         assert [(seen.method, seen.path) for seen in origin.seen] == WITH_ID + WITHOUT_ID
+
+
+@pytest.mark.proves("ELSEWHERE-store-down")
+async def test_what_is_ours_by_its_id_is_not_called_unknown_while_the_store_is_down(tmp_path: Path) -> None:
+    ulid = "01k9x3v7c2e4g6j8m0p2r4t6w8"
+    (tmp_path / "gateway.db").mkdir()
+    async with playing() as origin, fronting(origin, tmp_path) as stack:
+        for path in (f"/v1/responses/resp_{ulid}", f"/v1/conversations/conv_{ulid}/items"):
+            answer = await stack.http.get(path)
+            assert (answer.status_code, check_error(answer.content).code) == (503, "store_unavailable")
+        assert origin.seen == []
 
 
 @pytest.mark.proves("STATE-unavailable")

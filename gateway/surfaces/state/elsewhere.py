@@ -6,6 +6,7 @@ says: to a program both are one API. It is also the one that makes conversations
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 Knows = Callable[[str, str], Awaitable[object]]
 """What an owner has under a name; None for nothing."""
+
+_OWN = re.compile("[A-Za-z]+[_-][0-9a-hjkmnp-tv-z]{26}")
+"""An id that we have given to something: a ULID behind a prefix. No known server's ids look so."""
 
 _KINDS = {"response_id": "Response", "conversation_id": "Conversation", "completion_id": "Chat completion"}
 _PLURALS = {"conversations": "Conversations are", "chat": "Chat completions are"}
@@ -46,8 +50,8 @@ class Elsewhere:
         self._there = there
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Raises NotFound and UnsupportedValue, which name the setting where nothing is kept; InvalidRequest for a
-        provider that does not exist."""
+        """Raises NotFound and UnsupportedValue, which name the setting where nothing is kept; StoreUnavailable;
+        InvalidRequest for a provider that does not exist."""
         scope["state"]["facts"]["surface"] = self._surface
         keeper = self._passing.keeper(_provider(scope))
         if keeper.state == "upstream" and not await self._is_ours(scope):
@@ -65,12 +69,18 @@ class Elsewhere:
             raise
 
     async def _is_ours(self, scope: Scope) -> bool:
-        """Whether the id in the path is one of ours. What it names decides; an item belongs to its conversation."""
+        """Whether the id in the path is one of ours; an item belongs to its conversation.
+
+        Raises StoreUnavailable for one that looks like ours: the server would say that it does not exist.
+        """
         if self._here is None or self._knows is None:
             return False
+        name = _id(scope)[1]
         try:
-            return await self._knows(scope["state"]["owner"], _id(scope)[1]) is not None
+            return await self._knows(scope["state"]["owner"], name) is not None
         except StoreUnavailable:
+            if _OWN.fullmatch(name):
+                raise
             return False  # the server's own can be had all the same
 
     def _refusal(self, scope: Scope, keeper: Keeper) -> NotFound | UnsupportedValue:
