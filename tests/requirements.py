@@ -22,6 +22,7 @@ from tests.promises.passthrough import PASSTHROUGH
 from tests.promises.providers import PROVIDERS
 from tests.promises.recall import RECALL
 from tests.promises.responses import RESPONSES
+from tests.promises.running_on import RUNNING_ON
 from tests.promises.simulator import SIMULATOR
 from tests.promises.state import STATE
 from tests.promises.state_routes import STATE_ROUTES
@@ -52,6 +53,7 @@ PROMISES: dict[str, Promise] = {
     **STORE,
     **STATE,
     **RECALL,
+    **RUNNING_ON,
     **STATE_ROUTES,
     **TOKENS,
     **CONTINUITY,

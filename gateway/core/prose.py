@@ -166,7 +166,8 @@ class Prose:
         if item.get("type") == "message":
             self.begin(index, item.get("phase"))
             for position, part in objects(item.get("content")):
-                self.part(index, position, part)
+                if not self.stopped:  # what stands behind a stop string was not said
+                    self.part(index, position, part)
         elif item.get("type") == "reasoning" and not self.hidden:
             texts = {"thought": objects(item.get("content")), "summary": objects(item.get("summary"))}
             for kind, parts in texts.items():

@@ -71,13 +71,16 @@ class Responses:
         changes = {"status": "in_progress"}
         return await self._change(self._ours(key) & (responses.c.status == "queued"), changes)
 
-    async def finish(self, key: str, ending: Ending) -> bool:
+    async def finish(self, key: str, ending: Ending, *, unlock: bool = False) -> bool:
         """End a response that this process holds: its result, its output and its last frames, all at once.
+
+        `unlock`: and with it the lock that this process has on its conversation, since who reads of the end may go on
+        with that at once.
 
         False, and nothing is written, when it has ended already or belongs to another process. Raises StoreUnavailable;
         then this process still holds it, and may try again or `leave` it.
         """
-        done = await self._database.write(partial(self._finish, key, ending))
+        done = await self._database.write(partial(self._finish, key, ending, unlock=unlock))
         self._leases.drop(key)
         self._watch.touched((key,))
         return done
@@ -91,10 +94,11 @@ class Responses:
         self._leases.drop(key)
 
         async def work(connection: AsyncConnection) -> None:
-            mine = and_(responses.c.id == key, responses.c.holder == self._shared.holder)
+            if await self._locked(connection, self._ours(key)) is None:
+                return  # somebody else has ended it
             await connection.execute(delete(items).where(items.c.response_id == key))
             await _forget_frames(connection, key)
-            await connection.execute(delete(responses).where(mine))
+            await connection.execute(delete(responses).where(responses.c.id == key))
 
         await self._database.write(work)
         self._watch.touched((key,))
@@ -327,7 +331,7 @@ class Responses:
             raise InvalidRequest(f"Conversation with id {new.conversation!r} not found.", param="conversation")
         return key
 
-    async def _finish(self, key: str, ending: Ending, connection: AsyncConnection) -> bool:
+    async def _finish(self, key: str, ending: Ending, connection: AsyncConnection, *, unlock: bool) -> bool:
         row = await self._locked(connection, self._ours(key))
         if row is None:
             return False
@@ -340,6 +344,10 @@ class Responses:
         else:
             await _forget_frames(connection, key)
         await connection.execute(update(responses).where(responses.c.id == key).values(changes))
+        if unlock and row.conversation_id is not None:
+            busy = and_(conversations.c.id == row.conversation_id, conversations.c.lock_holder == self._shared.holder)
+            freed = {"lock_token": None, "lock_holder": None, "lock_until": None}
+            await connection.execute(update(conversations).where(busy).values(freed))
         await ring(connection)
         return True
 

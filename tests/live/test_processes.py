@@ -202,8 +202,39 @@ async def test_a_conversation_that_one_is_busy_with_is_locked_elsewhere(
     assert (busy.status_code, check_error(busy.content).code) == (400, "conversation_locked")
     gate.set()
     await elsewhere.replay((await first).json()["id"]) if background else await first
-    async with asyncio.timeout(5):
-        while (answer := await elsewhere.post("/v1/responses", asked)).status_code != 200:
-            assert background, answer.text  # its end is told a moment before its lock is given back
+    for node in (elsewhere, here, elsewhere):  # at once
+        answer = await node.post("/v1/responses", asked)
+        assert answer.status_code == 200, answer.text
     items = (await here.get(f"/v1/conversations/{conversation}/items")).json()
-    assert len(items["data"]) == 4
+    assert len(items["data"]) == 8
+
+
+CUT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'codex-gateway'"
+
+
+@pytest.mark.proves("JOBS-store")
+@pytest.mark.parametrize("shared", ["postgresql"], indirect=True)
+async def test_what_runs_while_the_database_cuts_every_connection_is_completed(world: Place) -> None:
+    name = f"processes-{next(_numbers)}"
+    world.play(*({"steps": [{"text": ["one ", {"gate": name}, "two ", "three"]}]} for _ in range(10)))
+    asked = [
+        await node.post("/v1/responses", {"input": "x", "background": True})
+        for node, _ in zip(itertools.cycle(world.nodes), range(10), strict=False)
+    ]
+    await world.sim.until(lambda: world.runs == 10)
+    world.sql(CUT)
+    world.sim.gate(name).set()
+    await world.sim.until(lambda: world.sim.open_streams == 0)
+    world.sql(CUT)
+    for answer in asked:
+        whole = await _replayed(world, answer.json()["id"])
+        assert check_response_stream(whole).output_text == "one two three"
+
+
+async def _replayed(world: Place, name: str) -> bytes:
+    """The whole stream; asked again while the database is away."""
+    async with asyncio.timeout(20):
+        while True:
+            found = await world.nodes[0].get(f"/v1/responses/{name}", stream="true")
+            if found.status_code == 200 and b'"store_unavailable"' not in found.content:
+                return found.content

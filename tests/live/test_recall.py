@@ -34,7 +34,7 @@ from tests.live.talk import (
     say,
     user,
 )
-from tests.sdk_types import check_error, check_failed_response_stream, check_response, sse_events
+from tests.sdk_types import check_error, check_failed_response_stream, sse_events
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), not_twice]
 
@@ -81,9 +81,8 @@ async def test_a_streamed_response_is_read_as_it_was_streamed_as_soon_as_its_end
 @only(*KEPT)
 async def test_a_whole_answer_is_read_as_it_was_answered(sdk: Sdk, stack: Stack) -> None:
     answered = await say(sdk, exactly("tea"))
-    found = judged(await sdk.call(RETRIEVE, response_id=answered.id))
-    assert found == answered
-    assert (found.output_text, found.id[:5]) == ("tea", "resp_")
+    assert judged(await sdk.call(RETRIEVE, response_id=answered.id)) == answered
+    assert (answered.output_text, answered.id[:5]) == ("tea", "resp_")
     assert [body.get("store") for body in stack.sent("responses")] in ([False], [None])
 
 
@@ -234,10 +233,10 @@ async def test_a_client_that_sends_the_whole_history_as_well_says_nothing_twice(
     asked = await paged(sdk, "responses.input_items.list", response_id=first.id)
     again = [dumped(asked[0]), *output(first), result("call_w")]
     await say(sdk, again, previous_response_id=first.id, tools=[WEATHER])
-    heard = last_heard(stack)
-    assert heard == ["user: Weather?", "assistant: I look it up.", "call call_w: get_weather", "output call_w: 18C"]
+    told = ["user: Weather?", "assistant: I look it up.", "call call_w: get_weather", "output call_w: 18C"]
+    assert last_heard(stack) == told
     third = await say(sdk, [*again, user("Thanks")], previous_response_id=first.id, tools=[WEATHER])
-    assert last_heard(stack) == [*heard, "user: Thanks"]
+    assert last_heard(stack) == [*told, "user: Thanks"]
     listed = await paged(sdk, "responses.input_items.list", response_id=third.id, order="asc")
     assert [item.type for item in listed] == ["function_call_output", "message"]
 
@@ -267,8 +266,7 @@ async def test_references_to_kept_items_are_the_items_themselves(sdk: Sdk, stack
     stack.play("responses", calling("call_w", SEALED), None)
     first = await say(sdk, "Weather?", tools=[WEATHER])
     references = [{"type": "item_reference", "id": item.id} for item in first.output]
-    given = [user("Weather?"), *references, result("call_w")]
-    second = await say(sdk, given, tools=[WEATHER])
+    second = await say(sdk, [user("Weather?"), *references, result("call_w")], tools=[WEATHER])
     thought = [] if "messages" in stack.sent("responses")[-1] else ["reasoning sealed"]
     assert last_heard(stack) == ["user: Weather?", *thought, "call call_w: get_weather", "output call_w: 18C"]
     assert second.previous_response_id is None
@@ -376,9 +374,9 @@ async def test_the_output_of_a_call_that_nobody_made_is_refused_by_its_place(sdk
 @pytest.mark.proves("RECALL-upstream")
 @only(NATIVE, TRANSLATED)
 async def test_a_server_that_keeps_responses_is_asked_for_what_is_not_ours(stack: Stack) -> None:
-    answer = await stack.http.post("/v1/responses", json={"model": MODEL, "input": exactly("one")})
-    first = check_response(answer.content)
-    second = await say(stack.sdks["AsyncSdk"], exactly("two"), previous_response_id=first.id)
+    sdk = stack.sdks["AsyncSdk"]
+    first = await say(sdk, exactly("one"))
+    second = await say(sdk, exactly("two"), previous_response_id=first.id)
     assert second.output_text == "two"
     assert stack.sent("responses")[-1]["previous_response_id"] == first.id
 

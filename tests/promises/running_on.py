@@ -45,4 +45,5 @@ RUNNING_ON: dict[str, Promise] = {
     "RESTART-ends": Promise("translation §7.5", "the end of an interrupted answer is in the words of its dialect"),
     "RESTART-cancelled": Promise("translation §7.5", "what was cancelled or deleted before a crash is not run again"),
     "RESTART-queued": Promise("translation §7.5", "a queued response that cannot start fails, or waits if others do"),
+    "JOBS-complete": Promise("design §6", "an answer is told when it is whole, whatever its upstream still does"),
 }

@@ -109,3 +109,8 @@ def test_what_was_held_back_for_a_stop_string_is_told_when_it_was_none() -> None
 def test_a_stop_string_in_the_terminal_s_text_counts_too() -> None:
     folded = told(START, terminal(response(message("a###b"), message("c"))), asked=asking(stop="###"))
     assert (folded.content, folded.finish) == ("a", "stop")
+
+
+def test_a_refusal_behind_a_stop_string_was_not_said() -> None:
+    found = said(message("a##b", {"type": "refusal", "refusal": "no"}), asked=exchange(stop="##"))
+    assert (found["content"], found["refusal"]) == ("a", None)

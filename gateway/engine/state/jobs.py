@@ -160,12 +160,27 @@ class Jobs:
 
     async def _until_end(self, job: Job, stopping: asyncio.Task[None]) -> None:
         running = asyncio.ensure_future(job.run(job.sink))
+        complete = asyncio.get_running_loop().create_task(job.sink.complete.wait())
         closed = False
         try:
-            await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({running, stopping, complete}, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:  # by `aclose`, once; what follows is not cancelled again
             closed = not running.done()
+            if job.task is not None:
+                job.task.uncancel()
         job.ending = True
+        try:
+            if job.sink.complete.is_set():
+                await self._end(job, self._told(job))
+            else:
+                await self._cut(job, running, closed=closed)
+        finally:
+            await _ended(complete)
+            await asyncio.wait([running])  # it has a connection to give back
+            _heard(running)
+
+    async def _cut(self, job: Job, running: asyncio.Future[None], *, closed: bool) -> None:
+        """End it without a whole answer. `closed`: because this process ends."""
         failure = await _ended(running)
         if isinstance(failure, LeaseLost):
             raise failure
@@ -178,10 +193,14 @@ class Jobs:
             await self._end(job, self._failed(job, Restarted(STOPPED)))
         elif failure is not None:
             await self._fail(job, failure)
-        elif running.cancelled():
-            await self._end(job, self._cancelled(job))
         else:
-            await self._end(job, Ending(status="completed", result={}))
+            await self._end(job, self._cancelled(job) if running.cancelled() else self._told(job))
+
+    @staticmethod
+    def _told(job: Job) -> Ending:
+        """The end that its client is told."""
+        kept = None if job.outcome is None else job.outcome.ending
+        return kept or Ending(status="completed", result={})
 
     async def _fail(self, job: Job, failure: GatewayError) -> None:
         """End it as failed; one that nobody has heard of may be forgotten."""
@@ -202,7 +221,7 @@ class Jobs:
         while True:
             try:
                 await job.sink.flush()
-                await self._store.responses.finish(job.key, whole)
+                await self._store.responses.finish(job.key, whole, unlock=True)
             except StoreUnavailable:
                 pause = next(pauses, None)
                 if pause is None or self._closing.is_set():
@@ -272,7 +291,7 @@ async def _ended(task: asyncio.Future[Any]) -> BaseException | None:
     return None if task.cancelled() else task.exception()
 
 
-def _heard(task: asyncio.Task[Any]) -> None:
-    """Nobody waits for it any more."""
+def _heard(task: asyncio.Future[Any]) -> None:
+    """Nobody waits for it any more, nor asks how it ended."""
     if not task.cancelled():
         task.exception()

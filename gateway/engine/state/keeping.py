@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
@@ -23,6 +23,10 @@ CLIENT_LEFT: Json = {
     "message": "The response was cancelled, because its client left before the end.",
 }
 """What is kept as the reason of a cancelled response that nobody cancelled."""
+
+
+UNKEPT = "gateway_unkept"
+"""In a kept request: what its tools tell their servers was left out, so it cannot be run again."""
 
 
 @dataclass(slots=True)
@@ -76,10 +80,14 @@ class Asked:
 
 @dataclass(slots=True)
 class Keeping:
-    """The `Record` of a turn whose client waits for it: one transaction at its end."""
+    """The `Record` of a turn whose client waits for it: one transaction at its end.
+
+    `release` gives its conversation back, before the client hears of the end: it may go on with it at once.
+    """
 
     store: Store
     asked: Asked
+    release: Callable[[], Awaitable[None]]
     done: bool = False
     _repair: Repair | None = field(default=None, init=False)
     _exchange: Exchange | None = field(default=None, init=False)
@@ -106,6 +114,7 @@ class Keeping:
                 error.headers["x-should-retry"] = "false"  # the answer has been paid for
                 raise
             keepable.not_kept()
+        await self.release()
 
     async def left(self) -> None:
         """Nobody waits any more: what came so far is kept as cancelled, if the client has seen that there is one.
@@ -175,8 +184,10 @@ _STATUSES = frozenset({"queued", "in_progress", "completed", "incomplete", "fail
 
 
 def kept_request(document: Json) -> Json:
-    """The body as it is kept: its items are kept as items, and nothing secret is."""
-    return without_tool_secrets({name: value for name, value in document.items() if name not in ("input", "messages")})
+    """The body as it is kept: its items are kept as items, and nothing secret is; `UNKEPT` says that there was some."""
+    kept = {name: value for name, value in document.items() if name not in ("input", "messages")}
+    cleaned = without_tool_secrets(kept)
+    return kept if cleaned == kept else {**cleaned, UNKEPT: True}
 
 
 def without_tool_secrets(document: Json) -> Json:

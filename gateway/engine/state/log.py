@@ -32,6 +32,8 @@ class LogSink:
 
     def __init__(self, log: FrameLog, key: str, *, pauses: Sequence[float] = PAUSES) -> None:
         self.committed = False
+        self.complete = asyncio.Event()
+        """The whole answer is here; what its run still does is of no interest to clients."""
         self.last: list[Logged] = []
         self.headers: dict[str, str] = {}
         self._log = log
@@ -50,6 +52,7 @@ class LogSink:
         self.committed = True
         self.headers = headers
         self.last.append(Logged(0, body))
+        self.complete.set()
 
     def stream(self, headers: dict[str, str], voice: Voice) -> None:
         self.headers = headers
@@ -78,6 +81,7 @@ class LogSink:
 
     async def finish(self) -> None:
         """The log ends with its response."""
+        self.complete.set()
 
     def hold(self) -> None:
         """The response has ended: what is written from now on is its end."""

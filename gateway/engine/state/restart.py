@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from gateway.core.repair import Repair
 from gateway.dialects.responses import DIALECT
 from gateway.engine.state.jobs import opened, remembered
-from gateway.engine.state.keeping import status_of
+from gateway.engine.state.keeping import UNKEPT, status_of
 from gateway.engine.state.log import error_event
 from gateway.engine.state.state import State
 from gateway.engine.turn import Hints, Turn
@@ -27,6 +27,7 @@ _AT_ONCE = 500
 _EVENT_BYTES = 1 << 30
 """What was logged was within the bounds when it came."""
 
+NO_CREDENTIALS = "The gateway was restarted, and the credentials of the response's tools are not kept. Send it again."
 MESSAGE = "The gateway was restarted before the response was complete."
 
 
@@ -105,6 +106,9 @@ class Restart:
         try:
             if row.cancel_asked:  # deleted ones too
                 await self._end_unrun(row, None)
+                return
+            if UNKEPT in row.request:
+                await self._end_unrun(row, Restarted(NO_CREDENTIALS))
                 return
             try:
                 turn = await self._turn(row)

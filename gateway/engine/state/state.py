@@ -110,12 +110,13 @@ class State:
     # foreground -------------------------------------------------------------------------------------------------------
 
     async def _while_waited_for(self, turn: Turn, target: Target, wish: Wish, sink: Sink) -> None:
-        async with self.locked(turn, wish):
+        async with AsyncExitStack() as held:
+            await held.enter_async_context(self.locked(turn, wish))
             prepared = await self.prepared(turn, target, wish)
             if prepared is None or prepared.asked is None:
                 await self._go(prepared.turn if prepared else turn, target, sink)
                 return
-            keeping = Keeping(self.store, prepared.asked)
+            keeping = Keeping(self.store, prepared.asked, held.aclose)
             try:
                 await self._go(replace(prepared.turn, record=keeping), target, sink)
             except asyncio.CancelledError:

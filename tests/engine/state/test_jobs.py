@@ -343,6 +343,30 @@ async def test_an_end_that_is_being_written_is_written(home: Home, lock: Lock) -
         assert await desk.log(job) == [event("all of it")]
 
 
+@pytest.mark.proves("JOBS-complete")
+async def test_nobody_waits_for_what_a_run_does_after_its_answer(desk: Desk) -> None:
+    lingering = asyncio.Event()
+
+    async def stream(sink: LogSink) -> None:
+        await sink.write(event("all of it") + END)
+        await sink.finish()
+        await lingering.wait()
+
+    async def document(sink: LogSink) -> None:
+        await sink.document(b"{}", {})
+        await lingering.wait()
+
+    jobs = [await desk.job(run) for run in (stream, document)]
+    for job, whole in zip(jobs, (event("all of it"), b"{}"), strict=True):
+        desk.jobs.start(job)
+        async with asyncio.timeout(5):
+            assert [frame.data async for frame in desk.store.frames.follow(job.key)] == [whole]
+        assert await desk.status(job) == "completed"
+    lingering.set()
+    for job in jobs:
+        await desk.ended(job)
+
+
 # what they leave ------------------------------------------------------------------------------------------------------
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from gateway.core import json
 from gateway.core.response import complete_response
+from gateway.engine.state.keeping import kept_request
 from gateway.store import Store
 from gateway.store.rows import REPLAY, Frame, NewItem, NewResponse, Status, StoredResponse
 from tests.live.stack import CODEX, MODEL, Stack, running
@@ -146,6 +147,10 @@ async def test_what_was_queued_runs_unless_nobody_wants_it_or_it_cannot(tmp_path
         await left.store.responses.cancel(OWNER, "resp_cancelled")
         deleted = await left.response("deleted", "queued")
         await left.store.responses.delete(OWNER, "resp_deleted")
+        tool = {"type": "mcp", "server_label": "s", "server_url": "https://mcp.example", "authorization": "secret-1"}
+        request = kept_request({"model": MODEL, "background": True, "input": "x", "tools": [tool]})
+        assert "secret-1" not in str(request)
+        await left.response("keyless", "queued", request=request)
         await left.store.conversations.create(OWNER, id="conv_gone")
         await left.response(
             "orphan",
@@ -160,6 +165,8 @@ async def test_what_was_queued_runs_unless_nobody_wants_it_or_it_cannot(tmp_path
         assert found["output"][0]["content"][0]["text"] == "tea"
         _, found = await told(stack, "resp_cancelled")
         assert found["status"] == "cancelled"
+        _, found = await told(stack, "resp_keyless")
+        assert (found["status"], found["error"]["code"]) == ("failed", RESTARTED)
         stream, found = await told(stack, "resp_orphan")
         assert found["status"] == "failed"
         assert check_failed_response_stream(stream)

@@ -40,7 +40,8 @@ class ThinkTags:
         self._held = ""
         if found.startswith(_OPEN):
             self._step = self._inside
-            return self._inside(found[len(_OPEN) :])
+            # In a piece of its own the blank would have gone out already.
+            return [*([(False, blank)] if blank else []), *self._inside(found[len(_OPEN) :])]
         self._step = self._after
         return [(False, blank + found)]
 
