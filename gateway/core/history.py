@@ -52,8 +52,9 @@ def call_of(item: Json) -> tuple[str, str] | None:
 
 def orphan(added: Sequence[Json], before: Sequence[Json]) -> int | None:
     """The place of the first new output whose call is neither in the history nor among the new items; None for none."""
-    calls = {item.get("call_id") for item in (*before, *added) if not is_tool_output(item)}
+    calls = {call[1] for item in (*before, *added) if not is_tool_output(item) and (call := call_of(item))}
     for place, item in enumerate(added):
-        if is_tool_output(item) and item.get("call_id") not in calls:
+        call = call_of(item)
+        if is_tool_output(item) and (call is None or call[1] not in calls):
             return place
     return None

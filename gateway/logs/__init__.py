@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
 
-_CHATTY = ("httpx2", "httpcore2", "asyncio", "hpack", "watchfiles")
-"""Libraries that narrate each request, headers included: only their warnings are wanted."""
+_CHATTY = ("httpx2", "httpcore2", "asyncio", "hpack", "watchfiles", "sqlalchemy", "aiosqlite", "asyncpg")
+"""Libraries that narrate each request, headers included, or each statement with what it writes: only their warnings are
+wanted."""
 
 Line = dict[str, Any]
 

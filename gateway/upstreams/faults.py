@@ -92,6 +92,10 @@ class _Refused:
         return UpstreamRefusal(self.problem.message, status=status, kind=kind, code=code, param=param)
 
 
+_KEPT_HEADERS = ("x-should-retry", "allow")
+"""What of its headers a refusal cannot do without."""
+
+
 def refusal(
     status: int,
     headers: Mapping[str, str],
@@ -120,8 +124,9 @@ def refusal(
             error.body = body
         elif error.code is None:
             error.code = _missing_code(status, problem)
-    if "x-should-retry" in headers:
-        error.headers.setdefault("x-should-retry", headers["x-should-retry"])
+    for name in _KEPT_HEADERS:
+        if name in headers:
+            error.headers.setdefault(name, headers[name])
     if isinstance(error, UpstreamFault):
         error.answered = status
     error.detail = error.detail or redact(f"HTTP {status}: {body[:_LOGGED_BYTES].decode('utf-8', 'replace')}")[:500]

@@ -200,6 +200,16 @@ async def test_a_kept_answer_of_a_key_is_a_response_like_others(stack: Stack, ke
     assert found == answered
     child = {"model": MODEL, "input": "And now?", "previous_response_id": answered["id"]}
     assert (await stack.http.post("/v1/responses", json=child)).status_code == 200
+    no_stream = await stack.http.get(f"/v1/responses/{answered['id']}", params={"stream": "true"})
+    assert (no_stream.status_code, check_error(no_stream.content).param) == (400, "stream")
+
+
+@pytest.mark.proves("ONCE-repeat")
+@only(*KEPT)
+async def test_the_stream_of_a_key_can_be_resumed(stack: Stack, key: str) -> None:
+    told = await post(stack, KEPT_ANSWER, key, stream=True)
+    whole = await stack.http.get(f"/v1/responses/{name_in(told)}", params={"stream": "true"})
+    assert whole.content == told.content
 
 
 # while it runs --------------------------------------------------------------------------------------------------------

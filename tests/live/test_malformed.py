@@ -80,6 +80,28 @@ async def test_no_value_of_the_wrong_kind_crashes_the_gateway(stack: Stack, kind
     assert crashed == []
 
 
+@only(CODEX)
+@pytest.mark.proves("ENGINE-malformed")
+@pytest.mark.parametrize("kind", ["items", "additional tools"])
+@pytest.mark.parametrize("going_on", ["previous_response_id", "conversation"])
+async def test_nothing_that_goes_on_from_what_is_kept_crashes_the_gateway(
+    stack: Stack, kind: str, going_on: str
+) -> None:
+    odd = {"type": "message", "role": "user", "content": "hi", "call_id": {"a": 1}, "status": [1]}
+    if going_on == "conversation":
+        first = await stack.http.post("/v1/conversations", json={"items": [odd]})
+    else:
+        first = await stack.http.post("/v1/responses", json={"model": MODEL, "input": "hi"})
+    assert first.status_code == 200
+    crashed = []
+    for path, body in bodies(kind):
+        given = {**body, going_on: first.json()["id"], "store": False}
+        answer = await stack.http.post(path, content=json.dumps(given))
+        if answer.status_code == 500:
+            crashed.append(given)
+    assert crashed == []
+
+
 @pytest.mark.parametrize(
     "content",
     [

@@ -277,6 +277,27 @@ async def test_a_proxys_password_stays_with_the_proxy(
     assert seen.holding(list(FIXED)) == []
 
 
+@pytest.mark.proves("HTTP-log-secrets")
+@in_both_forms
+async def test_what_is_kept_is_in_no_log_line(form: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    seen = Seen()
+    (tmp_path / "work").mkdir()
+    prompt, answer = "marked-prompt-2c1d", "marked-answer-8e3f"
+    asked = {"model": MODEL, "input": f"{prompt}: reply with exactly: {answer}"}
+    with logging_as(form, tmp_path, capfd) as log:
+        async with running(CODEX, tmp_path / "work") as stack:
+            begun = await stack.http.post("/v1/conversations", json={"items": [{"role": "user", "content": prompt}]})
+            for more in ({}, {"conversation": begun.json()["id"]}, {"background": True, "stream": True}):
+                made = await stack.http.post("/v1/responses", json={**asked, **more})
+                assert made.status_code == 200
+                assert answer in made.text
+            name = (await stack.http.post("/v1/responses", json=asked)).json()["id"]
+            assert answer in (await stack.http.get(f"/v1/responses/{name}")).text
+            await stack.http.post("/v1/responses", json=asked, headers={"idempotency-key": "k"})
+        seen.log(log)
+    assert seen.holding([prompt, answer]) == []
+
+
 async def test_the_search_would_find_a_secret() -> None:
     seen = Seen()
     seen.answer("GET /", httpx2.Response(200, headers={"x-a": f"b {API_KEY}"}, text="clean"))

@@ -117,6 +117,14 @@ async def test_the_servers_refusal_is_the_answer(tmp_path: Path) -> None:
     assert (answer.status_code, error.message, error.code) == (404, "Response gone", "gone")
 
 
+@pytest.mark.proves("ELSEWHERE-theirs")
+async def test_a_server_without_the_route_says_what_it_has(tmp_path: Path) -> None:
+    async with running(NATIVE, tmp_path) as stack:
+        answer = await stack.http.get("/v1/chat/completions")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+    check_error(answer.content)
+
+
 @pytest.mark.proves("ELSEWHERE-theirs", "STATE-live")
 @only(NATIVE, TRANSLATED)
 async def test_responses_that_a_server_keeps_are_read_and_deleted_with_the_sdk(stack: Stack) -> None:

@@ -36,6 +36,7 @@ def test_an_output_needs_its_call_before_it_or_beside_it() -> None:
     assert orphan([SAID, RESULT], [SAID]) == 1
     assert orphan([SAID], []) is None
     assert orphan([RESULT], [RESULT]) == 0
+    assert orphan([{**RESULT, "call_id": {}}], [{**CALL, "call_id": {}}, {**SAID, "call_id": []}]) == 0
 
 
 def test_what_names_an_item_is_told_apart_from_items() -> None:

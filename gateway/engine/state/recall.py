@@ -146,7 +146,8 @@ def _unsaid(given: Sequence[Json], names: set[object], before: Iterable[Json]) -
     """
     waiting: Counter[object] = Counter()
     for item in before:
-        waiting[item.get("call_id")] += -1 if is_tool_output(item) else 1
+        if call_of(item) is not None:
+            waiting[item["call_id"]] += -1 if is_tool_output(item) else 1
     stood = []
     for place in range(len(given) - 1, -1, -1):
         item = given[place]
@@ -155,7 +156,8 @@ def _unsaid(given: Sequence[Json], names: set[object], before: Iterable[Json]) -
             continue
         if call in names and not (is_tool_output(item) and waiting[item["call_id"]] > 0):
             continue
-        waiting[item.get("call_id")] -= is_tool_output(item)
+        if call is not None:
+            waiting[item["call_id"]] -= is_tool_output(item)
         stood.append(place)
     return stood[::-1]
 

@@ -25,8 +25,9 @@ async def replay(asked: Asked, row: StoredResponse, log: FrameLog, *, after: int
 
     Raises InvalidRequest when the log has nothing of it, or nothing any more.
     """
-    # The log of another surface is in that surface's words.
-    if not row.logged or row.surface != SURFACE or (row.ended and not await log.read(row.key, limit=1)):
+    # The log of another surface is in that surface's words, that of a whole answer is no stream.
+    streamed = row.surface == SURFACE and (row.background or row.request.get("stream") is True)
+    if not row.logged or not streamed or (row.ended and not await log.read(row.key, limit=1)):
         raise InvalidRequest(_why_not(row), param="stream")
     run = partial(_follow, row, log, after)
     await reply.answer(asked.scope, asked.receive, asked.send, asked.limits, run)
@@ -62,8 +63,11 @@ class _Voice:
         return KEEP_ALIVE
 
     def fail(self, error: GatewayError) -> bytes:
-        """An error event in both of its forms (§8.5): nested for SDKs, flat for the published type."""
+        """An error event in both of its forms (§8.5): nested for SDKs, flat for the published type.
+
+        The log does not have it, so it has the last number that was seen: who goes on behind that misses nothing.
+        """
         told = error.error_object()
         flat = {name: told[name] for name in ("code", "message", "param")}
-        event = {"type": "error", "sequence_number": self.last + 1, **flat, "error": told}
+        event = {"type": "error", "sequence_number": max(self.last, 0), **flat, "error": told}
         return Frame.of(event).raw + END

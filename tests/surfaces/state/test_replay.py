@@ -216,5 +216,5 @@ async def test_a_log_that_is_lost_on_the_way_is_told_as_an_error(world: World) -
                 await world.store.database.write(lose)
     events = [json.loads(payload.encode()) for _, payload in sse_events(seen) if payload != "[DONE]"]
     last = events[-1]
-    assert (last["type"], last["sequence_number"], last["error"]["code"]) == ("error", 9, "store_unavailable")
+    assert (last["type"], last["sequence_number"], last["error"]["code"]) == ("error", 8, "store_unavailable")
     assert seen.endswith(b"data: [DONE]\n\n")
