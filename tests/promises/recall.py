@@ -33,9 +33,7 @@ RECALL: dict[str, Promise] = {
     # background
     "RECALL-background": Promise("translation §7.5", "it is queued at once, runs alone and is polled to its end"),
     "RECALL-background-refused": Promise("translation §7.5", "what could not be fetched or run is refused at once"),
-    "RECALL-background-failed": Promise(
-        "translation §7.5", "what upstream refuses is a failed response that says so"
-    ),
+    "RECALL-background-failed": Promise("translation §7.5", "what upstream refuses is a failed response that says so"),
     "RECALL-background-stream": Promise("translation §7.6", "its stream is sound, and the same whenever it is read"),
     "RECALL-resume": Promise("translation §7.6", "a client that drops after any event sees each of them once"),
     "RECALL-cancel": Promise("translation §7.5", "running and queued ones are cancelled once, ended ones stay"),
