@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from gateway.core.prose import Prose
 from tests.pure.chat_frames import (
     CITED,
     START,
@@ -114,3 +115,12 @@ def test_a_stop_string_in_the_terminal_s_text_counts_too() -> None:
 def test_a_refusal_behind_a_stop_string_was_not_said() -> None:
     found = said(message("a##b", {"type": "refusal", "refusal": "no"}), asked=exchange(stop="##"))
     assert (found["content"], found["refusal"]) == ("a", None)
+
+
+def test_no_text_is_told_behind_a_stop_string_in_whatever_part_it_comes() -> None:
+    emitted: list[str] = []
+    prose = Prose(exchange(stop="##").wishes, lambda field, text, logprobs: emitted.append(text))
+    prose.text(0, 0, "a##", None)
+    prose.text(0, 1, "b", None)
+    prose.text(1, 0, "c", None)
+    assert (emitted, prose.stopped) == (["a"], True)

@@ -126,7 +126,5 @@ def _check(document: Json) -> None:
             f"Previous response with id '{previous[:80]}' not found.", param="previous_response_id"
         )
     if conversation is not None:
-        name = conversation.get("id") if isinstance(conversation, dict) else conversation
-        if not isinstance(name, str):
-            raise InvalidRequest("`conversation.id` must be a string.", param="conversation.id")
+        name = conversation["id"] if isinstance(conversation, dict) else conversation
         raise NotFound(f"Conversation with id '{name[:80]}' not found.", param="conversation")
