@@ -59,14 +59,10 @@ class App:
         self.metrics = Metrics(
             ("codex", "openai", DEFAULT, *settings.providers), directory=os.environ.get("PROMETHEUS_MULTIPROC_DIR", "")
         )
-        self.transport = build_transport(
-            proxy_url=settings.network.proxy_url.get_secret_value(),
-            connections=settings.limits.upstream_connections,
-            trust_environment=True,
-        )
+        self.transports: dict[str, httpx2.AsyncBaseTransport] = {}
         self._tokens: TokenSource | None = None
         self._control = httpx2.AsyncClient(
-            transport=self.transport,
+            transport=self._transport(settings.upstream),
             headers={"User-Agent": f"codex-gateway/{__version__}"},
             follow_redirects=False,
             trust_env=False,
@@ -111,16 +107,28 @@ class App:
                 settings,
                 name=self._shown("openai") if name == DEFAULT else name,
                 section=place,
-                transport=self.transport,
+                transport=self._transport(section),
                 clock=time.monotonic,
                 now=time.time,
                 random=random.random,
             )
         shown = self._shown("codex") if name == DEFAULT else name
-        real = self._codex(settings, self._login(), self.transport, name=shown, section=place)
+        real = self._codex(settings, self._login(), self._transport(section), name=shown, section=place)
         if not self._demo or name != DEFAULT:
             return real
         return UntilLogin(real, (self._workdir / TOKEN_FILE).exists)
+
+    def _transport(self, section: UpstreamSection) -> httpx2.AsyncBaseTransport:
+        """The transport that a section asks for: one for all who want the same, with all its connections."""
+        kind = section.transport
+        if kind not in self.transports:
+            self.transports[kind] = build_transport(
+                proxy_url=self._settings.network.proxy_url.get_secret_value(),
+                connections=self._settings.limits.upstream_connections,
+                trust_environment=True,
+                kind=kind,
+            )
+        return self.transports[kind]
 
     def _shown(self, kind: str) -> str:
         """How logs and metrics call the default upstream: by its kind, as long as no provider has that name."""
@@ -204,7 +212,8 @@ class App:
     @contextlib.asynccontextmanager
     async def _open(self) -> AsyncIterator[None]:
         async with contextlib.AsyncExitStack() as stack:
-            stack.push_async_callback(self.transport.aclose)
+            for transport in self.transports.values():
+                stack.push_async_callback(transport.aclose)
             for provider in self.providers:
                 stack.push_async_callback(provider.upstream.aclose)
             if self._tokens is not None:
@@ -240,7 +249,8 @@ class App:
         from gateway.simulator import Simulator  # noqa: PLC0415 - only the demo pays for it
         from gateway.simulator.inprocess import InProcess  # noqa: PLC0415
 
-        simulator = Simulator(keep=100)
+        # Ids of an earlier run are kept in the store.
+        simulator = Simulator(keep=100, first_id=time.time_ns())
         login = simulator.issue_tokens()
         async with InProcess(simulator) as server, build_transport(proxy_url="", connections=100) as transport:
             upstream = self._settings.upstream.model_copy(update={"codex_base_url": server.base_url})

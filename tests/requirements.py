@@ -28,6 +28,7 @@ from tests.promises.state import STATE
 from tests.promises.state_routes import STATE_ROUTES
 from tests.promises.store import STORE
 from tests.promises.tokens import TOKENS
+from tests.promises.transport import TRANSPORT
 from tests.promises.upstream import UPSTREAM
 from tests.promises.websocket import WEBSOCKET
 from tests.promises.wire import WIRE
@@ -37,6 +38,7 @@ PROMISES: dict[str, Promise] = {
     **RESPONSES,
     **CHAT,
     **UPSTREAM,
+    **TRANSPORT,
     **OAUTH,
     **SIMULATOR,
     **CLI,

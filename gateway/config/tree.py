@@ -33,6 +33,7 @@ from gateway.config.values import (
     RegisteredHost,
     Seconds,
     StoreUrl,
+    Switch,
     Version,
     Words,
 )
@@ -157,7 +158,7 @@ class Upstream(Section):
     server: ServerKind = "auto"
     """Which server it is, for the quirks of chat-only ones; auto goes by its address."""
     default_instructions: str = "You are a helpful assistant."
-    state: Literal["auto", "gateway", "upstream", "off"] = "auto"
+    state: Annotated[Literal["auto", "gateway", "upstream", "off"], Switch] = "auto"
     """Who keeps responses and conversations; auto: its server where that speaks Responses, else the gateway."""
     unsupported: Literal["default", "strict", "lenient"] = "default"
     version: Version = "0.161.0"
@@ -167,6 +168,8 @@ class Upstream(Section):
     """Models that are run here under their bare names, whatever the server lists."""
     passthrough: tuple[PassedPath, ...] = ("embeddings", "images", "audio", "moderations")
     """Paths below /v1 that are sent on untranslated to the server of `openai_api`; "*" for all others."""
+    transport: Annotated[Literal["own", "httpx2"], AnyCase] = "own"
+    """What speaks HTTP to the server. Through `network.proxy_url` it is always httpx2."""
     fallback: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     """Providers, `name` or `name/model`, that are asked in this order when this one fails before its first byte."""
 

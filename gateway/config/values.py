@@ -130,6 +130,9 @@ Listen = Annotated[str, AfterValidator(_listen)]
 Key = Annotated[SecretStr, AfterValidator(_key)]
 PassedPath = Annotated[str, AfterValidator(_passthrough)]
 HostName = Annotated[str, AfterValidator(_host_name)]
+Switch = BeforeValidator(lambda value: "off" if value is False else value)
+"""YAML reads a bare `off` as false."""
+
 AnyCase = BeforeValidator(_lower)
 ProxyUrl = Annotated[SecretStr, AfterValidator(_proxy_url)]
 Version = Annotated[str, AfterValidator(_version)]

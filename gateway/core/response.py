@@ -148,6 +148,17 @@ def _complete_tool(tool: Any) -> Any:
     return without_secrets(tool)
 
 
+def without_item_secrets(item: Json) -> Json:
+    """An item without what the tools in it, or the one it is of, tell their servers; the same object if it has none."""
+    if str(item.get("type", "")).startswith("mcp"):
+        item = without_secrets(item)
+    tools = item.get("tools")
+    if not isinstance(tools, list):
+        return item
+    cleaned = [without_secrets(tool) if isinstance(tool, dict) else tool for tool in tools]
+    return item if cleaned == tools else {**item, "tools": cleaned}
+
+
 def without_secrets(tool: Json) -> Json:
     """A tool without what its server is told: nobody is shown that, and nobody keeps it. The same object if it has
     none."""

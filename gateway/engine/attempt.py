@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gateway.core import json
@@ -91,6 +90,7 @@ class Attempt:
             _check_answered(document, self._now)
             if turn.record is not None:
                 await self._keep_relayed(turn, turn.record, plan, document)
+                body = json.dumps({**document, "id": plan.answer_id})
         if plan.exchange is None or plan.relayed:
             if plan.exchange is not None and turn.record is not None and "output" in document:
                 await self._send_response(turn, plan, sink, document, answer)
@@ -106,11 +106,11 @@ class Attempt:
         await self._send_response(turn, plan, sink, document, answer)
 
     async def _keep_relayed(self, turn: Turn, record: Record, plan: Plan, document: Json) -> None:
-        """Keep an answer that passes as it is: what it says in the inner language, under the id the client sees."""
+        """Keep an answer that passes as it is: what it says in the inner language, under our id for it."""
         assert plan.exchange is not None
         assert plan.outbound is not None
         response = plan.outbound.response(document, seed=turn.request_id, created=int(self._now))
-        await record.ended(plan.exchange, {**response, "id": document.get("id") or response["id"]})
+        await record.ended(plan.exchange, {**response, "id": plan.answer_id})
 
     async def _send_response(self, turn: Turn, plan: Plan, sink: Sink, document: Json, answer: Answer) -> None:
         assert plan.exchange is not None
@@ -203,7 +203,8 @@ class Attempt:
         inlet = plan.outbound.inlet(
             seed=turn.request_id, created=int(self._now), open_bytes=self._limits.open_item_bytes
         )
-        return Aside(turn.record, plan.exchange, inlet, partial(self._repair, turn, plan))
+        repair = self._repair(turn, plan, response_id=plan.answer_id)
+        return Aside(turn.record, plan.exchange, inlet, repair, plan.answer_id)
 
     def _channel(self, turn: Turn, plan: Plan) -> Channel:
         if plan.relay is not None:

@@ -36,7 +36,8 @@ class Plan:
     also kept. `outbound` reads the answer of a server that does not speak the inner language. `document` is the body as
     a document when it may be repaired, None when it is the client's own; `kept` says where the items of its `input`
     stood in the request, () when they all still stand there. `relayed`: the upstream speaks the client's dialect, so
-    its documents pass as they are. `lite`: see `upstreams.Call`. `learn`: see `told`.
+    its documents pass as they are. `lite`: see `upstreams.Call`. `answer_id`: what a kept answer that passes is called,
+    for its server may give an id again. `learn`: see `told`.
     """
 
     route: Route
@@ -51,6 +52,7 @@ class Plan:
     headers: dict[str, str] = field(default_factory=dict)
     relayed: bool = False
     lite: bool = False
+    answer_id: str = ""
     learn: Learn | None = None
 
     def told(self, response: Json) -> None:
@@ -107,7 +109,8 @@ async def make_plan(turn: Turn, target: Target, continuity: Continuity) -> Plan 
     translated = await _translation_plan(turn, target, continuity)
     if isinstance(translated, Batch) or translated.outbound is None:
         return translated
-    return replace(relayed, exchange=translated.exchange, outbound=translated.outbound)
+    name = f"chatcmpl-{turn.id}"
+    return replace(relayed, exchange=translated.exchange, outbound=translated.outbound, answer_id=name)
 
 
 def _unlabelled(turn: Turn) -> Turn:

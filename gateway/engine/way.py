@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gateway.core.frames import Frame
@@ -35,7 +35,7 @@ class Way:
         channel = self.channel
         if not isinstance(channel, TranslatedChannel):
             if self._aside is not None:
-                await self._aside.read(frames)
+                frames = await self._aside.read(frames)
             return channel.feed(frames)
         repaired = channel.repaired(frames)
         if channel.ended:
@@ -66,47 +66,42 @@ class Way:
 
 
 class Aside:
-    """A stream that passes in its server's own words, read in the inner language too, to be kept."""
+    """A stream that passes in its server's own words, read in the inner language too, to be kept.
 
-    __slots__ = ("_exchange", "_inlet", "_make", "_record", "_repair")
+    Its chunks get an id of ours: servers give theirs again, and what is kept under an id must be found by it.
+    """
 
-    def __init__(self, record: Record, exchange: Exchange, inlet: Inlet, make: Callable[[str], Repair]) -> None:
-        """`make` makes the repair for an id, which is the one that the client sees."""
+    __slots__ = ("_exchange", "_inlet", "_name", "_record", "_repair")
+
+    def __init__(self, record: Record, exchange: Exchange, inlet: Inlet, repair: Repair, name: str) -> None:
         self._record = record
         self._exchange = exchange
         self._inlet = inlet
-        self._make = make
-        self._repair: Repair | None = None
+        self._repair = repair
+        self._name = name
+        record.watch(exchange, repair, None)
 
-    async def read(self, frames: Sequence[Frame]) -> None:
-        """Keep the response when these frames end it, before the client hears of it."""
-        repair = self._of(next(filter(None, map(_chunk_id, frames)), ""))
-        await self._keep(repair, repair.feed(self._inlet.feed(frames)))
+    async def read(self, frames: Sequence[Frame]) -> list[Frame]:
+        """The frames for the client. Keeps the response when they end it, before the client hears of it."""
+        await self._keep(self._repair.feed(self._inlet.feed(frames)))
+        return [_named(frame, self._name) for frame in frames]
 
     async def finish(self) -> None:
         """The stream is over, in good order or not."""
-        repair = self._of("")
-        await self._keep(repair, [*repair.feed(self._inlet.finish()), *repair.abort(truncated())])
+        await self._keep([*self._repair.feed(self._inlet.finish()), *self._repair.abort(truncated())])
 
     async def fail(self, error: GatewayError) -> None:
-        repair = self._of("")
-        await self._keep(repair, repair.abort(error))
+        await self._keep(self._repair.abort(error))
 
-    def _of(self, name: str) -> Repair:
-        if self._repair is None:
-            self._repair = self._make(name)
-            self._record.watch(self._exchange, self._repair, None)
-        return self._repair
-
-    async def _keep(self, repair: Repair, told: Sequence[Frame]) -> None:
-        if told and repair.terminal is told[-1]:
+    async def _keep(self, told: Sequence[Frame]) -> None:
+        if told and self._repair.terminal is told[-1]:
             await self._record.ended(self._exchange, told[-1].data["response"])
 
 
-def _chunk_id(frame: Frame) -> str:
-    """The id that the client sees; "" in frames that have none."""
+def _named(frame: Frame, name: str) -> Frame:
+    """The chunk under another id; what is no chunk passes as it is."""
     try:
-        name = frame.data.get("id")
+        data = frame.data
     except ValueError:
-        return ""
-    return name if isinstance(name, str) else ""
+        return frame
+    return Frame.of({**data, "id": name}) if "choices" in data else frame

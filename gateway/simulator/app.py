@@ -84,6 +84,7 @@ class Simulator:
         clock: Callable[[], float] = time.time,
         sleep: Sleep = asyncio.sleep,
         keep: int | None = None,
+        first_id: int = 1,
     ) -> None:
         self.clock = clock
         self._keep = keep
@@ -92,7 +93,7 @@ class Simulator:
         self.counters: Counter[str] = Counter()
         self.open_streams = 0
         self.peak_streams = 0
-        self.ids = numbers()
+        self.ids = numbers(first_id)
         self._scenario = self._first = scenario or Scenario()
         self._played: Counter[str] = Counter()
         self._pushed: dict[str, deque[Script | None]] = defaultdict(deque)

@@ -9,7 +9,7 @@ from sqlalchemy import and_, func, select
 
 from gateway.store import items as pieces
 from gateway.store.responses import alive, assembled, label_of
-from gateway.store.rows import ENDED, Item, Order, Page, StoredResponse
+from gateway.store.rows import CONTINUABLE, Item, Order, Page, StoredResponse
 from gateway.store.schema import items, responses
 from gateway.store.shared import Shared, named
 
@@ -40,7 +40,7 @@ class Completions:
         kept = and_(
             responses.c.owner == owner,
             responses.c.surface == SURFACE,
-            responses.c.status.in_(ENDED),
+            responses.c.status.in_(CONTINUABLE),
             alive(self._shared.now()),
         )
         query = select(responses).where(kept)

@@ -216,11 +216,16 @@ class Database:
 
 
 def _make(file: Path, *, ours: bool) -> None:
-    """A new file that only its owner can read; the files that SQLite puts beside it get the same mode."""
+    """A file that only its owner can read, a backup that was put here too; what SQLite puts beside it gets its mode."""
     if ours:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with suppress(FileExistsError):
         os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    if ours:
+        for name in (file, *(file.with_name(file.name + end) for end in ("-wal", "-shm"))):
+            with suppress(OSError):  # not there, or another user's: then the mode is not ours to choose
+                if name.stat().st_mode & 0o077:
+                    name.chmod(0o600)
 
 
 def _ask_for(file: Path) -> None:

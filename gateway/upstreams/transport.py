@@ -10,12 +10,13 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mapping
 from dataclasses import dataclass
 from types import AsyncGeneratorType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import httpx2
 
 from gateway.errors import GatewayError, UpstreamError, UpstreamTimeout
 from gateway.upstreams.faults import faults
+from gateway.upstreams.http1 import Dialer, HTTP1Transport
 
 if TYPE_CHECKING:
     from gateway.config import Settings
@@ -34,12 +35,26 @@ _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 """Methods of which servers demand a Content-Length even when there is nothing to send."""
 
 
-def build_transport(*, proxy_url: str, connections: int, trust_environment: bool = False) -> httpx2.AsyncBaseTransport:
-    """The transport of all upstream calls. `proxy_url`: http, https, socks5 or socks5h; "" for none.
+def build_transport(
+    *,
+    proxy_url: str,
+    connections: int,
+    trust_environment: bool = False,
+    kind: Literal["own", "httpx2"] = "own",
+) -> httpx2.AsyncBaseTransport:
+    """The transport of upstream calls: the one place that chooses it.
 
-    `trust_environment` lets `SSL_CERT_FILE` and `SSL_CERT_DIR` name the trusted certificates. Proxy variables of the
-    environment are never read. Raises ValueError for a proxy address that cannot be used.
+    `kind`: HTTP/1.1 as `gateway.upstreams.http1` speaks it, or httpx2's own transport, which is also what goes through
+    a proxy. `proxy_url`: http, https, socks5 or socks5h; "" for none. `trust_environment` lets `SSL_CERT_FILE` and
+    `SSL_CERT_DIR` name the trusted certificates. Proxy variables of the environment are never read.
+    Raises ValueError for a proxy address that cannot be used.
     """
+    if kind == "own" and not proxy_url:
+        return HTTP1Transport(
+            connections=connections,
+            idle_seconds=_IDLE_CONNECTION_SECONDS,
+            opening=Dialer(httpx2.create_ssl_context(trust_env=trust_environment)),
+        )
     limits = httpx2.Limits(
         max_connections=connections,
         max_keepalive_connections=connections,
@@ -138,7 +153,9 @@ class Line:
                     # A server may think long about a whole body, but not about its next piece.
                     "write": silence if isinstance(body, bytes) else patience.idle,
                     "read": silence,
-                }
+                },
+                # Whoever calls repeats a call that broke anyway; on a connection that had died unseen it is for free.
+                "resend": True,
             },
         )
         with faults(outgoing.url.netloc.decode()):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -13,7 +15,7 @@ from openai.types.chat import ChatCompletionDeleted, ChatCompletionStoreMessage
 from tests.live import chat
 from tests.live.drops import lines_of
 from tests.live.sdk import Sdk, events
-from tests.live.stack import MODEL, Stack, only
+from tests.live.stack import CHAT_ONLY, MODEL, Stack, only, running
 from tests.live.talk import (
     CREATE,
     KEPT,
@@ -142,7 +144,7 @@ async def test_calls_are_kept_with_their_messages(sdk: Sdk, stack: Stack, stream
 
 @pytest.mark.proves("RECALL-chat", "RECALL-left")
 @only(*KEPT)
-async def test_a_completion_whose_client_left_is_kept_as_far_as_it_came(stack: Stack) -> None:
+async def test_a_completion_whose_client_left_is_a_cancelled_response_and_no_completion(stack: Stack) -> None:
     stack.play("responses", {"steps": [{"text": ["so ", {"stall": True}]}]})
     body = {"model": MODEL, "messages": [user("hi")], "store": True, "stream": True}
     async with asyncio.timeout(10):
@@ -156,13 +158,30 @@ async def test_a_completion_whose_client_left_is_kept_as_far_as_it_came(stack: S
         name = json.loads(line.removeprefix("data: "))["id"]
         [call] = stack.sim.calls(stack.upstream_route)
         await call.finished.wait()
-        while (found := await stack.http.get(f"/v1/chat/completions/{name}")).status_code == 404:
+        while (found := await stack.http.get(f"/v1/responses/{name}")).status_code == 404:
             pass
     assert call.closed_early
-    [choice] = found.json()["choices"]
-    assert (choice["message"]["content"], choice["finish_reason"]) == ("so ", "length")
-    messages = (await stack.http.get(f"/v1/chat/completions/{name}/messages")).json()["data"]
-    assert [message["content"] for message in messages] == ["hi"]
+    assert (found.json()["status"], found.json()["output"][0]["content"][0]["text"]) == ("cancelled", "so ")
+    items = (await stack.http.get(f"/v1/responses/{name}/input_items")).json()["data"]
+    assert [item["content"][0]["text"] for item in items] == ["hi"]
+    assert (await stack.http.get(f"/v1/chat/completions/{name}")).status_code == 404
+    listed = (await stack.http.get("/v1/chat/completions", params={"order": "desc", "limit": 100})).json()["data"]
+    assert name not in [completion["id"] for completion in listed]
+
+
+@pytest.mark.proves("RECALL-chat")
+@pytest.mark.parametrize("stream", [False, True], ids=["json", "stream"])
+async def test_a_server_that_gives_an_id_again_takes_no_completion_from_another(tmp_path: Path, stream: bool) -> None:
+    async with running(CHAT_ONLY, tmp_path) as stack:
+        sdk = stack.sdks["AsyncSdk"]
+        names = []
+        for word in ("one", "two"):
+            stack.sim.ids = itertools.count(1)
+            names.append(await completed(sdk, word, stream=stream))
+        assert len(set(names)) == 2
+        for name, word in zip(names, ("one", "two"), strict=True):
+            found = (await stack.http.get(f"/v1/chat/completions/{name}")).json()
+            assert found["choices"][0]["message"]["content"] == word
 
 
 # one talk -------------------------------------------------------------------------------------------------------------
@@ -249,6 +268,14 @@ async def test_what_tools_tell_their_servers_is_in_no_row(stack: Stack, backgrou
         "headers": {"x-api-key": "secret-key-2"},
     }
     sdk = stack.sdks["AsyncSdk"]
+    told = [{"type": "additional_tools", "role": "developer", "tools": [tool]}, user("hi")]
+    made = await stack.http.post(
+        "/v1/responses", json={"model": MODEL, "input": told, "api_key": "secret-key-3", "background": background}
+    )
+    assert made.status_code == 200
+    thread = await stack.http.post("/v1/conversations", json={"items": told})
+    assert thread.status_code == 200
+    assert "secret-" not in (await stack.http.get(f"/v1/conversations/{thread.json()['id']}/items")).text
     answered = await sdk.call(CREATE, model=MODEL, input="hi", tools=[tool], background=background)
     shown = await stack.http.get(f"/v1/responses/{answered.id}", params={"stream": "true"} if background else {})
     assert "secret-" not in shown.text

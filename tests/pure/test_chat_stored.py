@@ -83,8 +83,6 @@ def test_a_request_that_another_server_judged_does_no_harm(request_: Json) -> No
         ({}, "stop"),
         ({"status": "incomplete", "incomplete_details": {"reason": "content_filter"}}, "content_filter"),
         ({"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}}, "length"),
-        ({"status": "failed"}, "length"),
-        ({"status": "cancelled"}, "length"),
     ],
 )
 def test_the_end_is_told_in_the_words_of_chat(fields: Json, reason: str) -> None:

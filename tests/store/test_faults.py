@@ -339,6 +339,9 @@ async def test_only_its_owner_can_read_the_file(tmp_path: Path) -> None:
         await store.responses.save(response("resp_a"), [])
         modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "new").iterdir()}
     assert modes == dict.fromkeys(("gateway.db", "gateway.db-wal", "gateway.db-shm"), 0o600)
+    (tmp_path / "new" / "gateway.db").chmod(0o644)  # as a backup that was put in its place
+    async with Home("", tmp_path / "new").store():
+        assert {path.stat().st_mode & 0o777 for path in (tmp_path / "new").iterdir()} == {0o600}
     assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
 
 

@@ -27,9 +27,6 @@ def shown_id(wire_id: str) -> str:
 def stored_completion(completion_id: str, request: Json, response: Json, metadata: Json, choices: Choices) -> Json:
     """The `chat.completion` that the client got. `request`: as the client sent it. `metadata`: as it is now."""
     wishes = replace(_wishes(request, response, choices), metadata=metadata)
-    if response.get("status") not in ("completed", "incomplete"):
-        # It failed or was cancelled while it was streamed; chat has one word for an answer that is not whole.
-        response = {**response, "status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}}
     return {**completion(response, wishes), "id": completion_id}
 
 

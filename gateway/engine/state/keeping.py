@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from gateway.core.repair import Repair
-from gateway.core.response import without_secrets
+from gateway.core.response import without_item_secrets, without_secrets
 from gateway.dialects import Exchange, Keepable
 from gateway.engine.state.recall import ORIGIN
 from gateway.errors import GatewayError
@@ -52,12 +52,12 @@ class Asked:
         added = self.added
         if added is None:
             added = exchange.request.body["input"] if exchange is not None else ()
-        return [NewItem(item, step=0) for item in added]
+        return [NewItem(without_item_secrets(item), step=0) for item in added]
 
     def outputs(self, response: Json) -> list[NewItem]:
         meta = {ORIGIN: self.origin} if self.origin else None
         return [
-            NewItem(item, meta=meta if item.get("type") == "reasoning" else None)
+            NewItem(without_item_secrets(item), meta=meta if item.get("type") == "reasoning" else None)
             for item in response.get("output") or ()
         ]
 
@@ -70,7 +70,7 @@ class Asked:
             result=without_tool_secrets(response),
             surface=self.surface,
             model=str(response.get("model") or ""),
-            request=kept_request(self.request),
+            request=kept_request(self.request, self.added or ()),
             previous=self.previous,
             conversation=self.conversation,
             metadata=response.get("metadata") or {},
@@ -183,11 +183,19 @@ def status_of(response: Json) -> Status:
 _STATUSES = frozenset({"queued", "in_progress", "completed", "incomplete", "failed", "cancelled"})
 
 
-def kept_request(document: Json) -> Json:
+def kept_request(document: Json, items: Sequence[Json] = ()) -> Json:
     """The body as it is kept: its items are kept as items, and nothing secret is; `UNKEPT` says that there was some."""
-    kept = {name: value for name, value in document.items() if name not in ("input", "messages")}
-    cleaned = without_tool_secrets(kept)
-    return kept if cleaned == kept else {**cleaned, UNKEPT: True}
+    kept = {name: value for name, value in document.items() if name not in _KEPT_ELSEWHERE}
+    cleaned = without_tool_secrets({name: value for name, value in kept.items() if name not in _CREDENTIALS})
+    if isinstance(choice := cleaned.get("tool_choice"), dict):
+        cleaned["tool_choice"] = without_secrets(choice)
+    whole = cleaned == kept and all(without_item_secrets(item) is item for item in items)
+    return kept if whole else {**cleaned, UNKEPT: True}
+
+
+_KEPT_ELSEWHERE = ("input", "messages")
+_CREDENTIALS = frozenset({"authorization", "headers", "extra_headers", "api_key"})
+"""Fields that no server knows and programs send by mistake."""
 
 
 def without_tool_secrets(document: Json) -> Json:

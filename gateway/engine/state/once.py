@@ -154,7 +154,9 @@ class Once:
             return REPLAYED if job is None else job.sink.headers
 
         if row.background and not _streams(turn):
-            await sink.document(json.dumps(_snapshot(row)), {**headers(), **POLL})
+            # The first client is told what every first client is told: it may be running by now.
+            told = _snapshot(row) if job is None else job.result
+            await sink.document(json.dumps(told), {**headers(), **POLL})
             return True
         if _streams(turn):
             if await follow(self._store.frames, row.key, -1, headers, sink, dialect=turn.dialect.name):

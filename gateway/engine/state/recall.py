@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from gateway.core.history import call_of, is_empty_reasoning, is_reference, is_tool_output, nameless, orphan
 from gateway.core.ids import item_prefix
+from gateway.core.metadata import read_metadata
 from gateway.dialects.responses.request import checked, items, known
 from gateway.engine.state.wishes import Wish
 from gateway.errors import GatewayError, InvalidRequest, NotFound, PreviousResponseNotFound, UpstreamRefusal
@@ -52,6 +53,8 @@ async def recall(store: Store, owner: str, document: Json, wish: Wish) -> Recall
     Raises InvalidRequest and NotFound, naming the field.
     """
     (checked if wish.turn else known)(document)
+    if wish.keep and wish.turn:
+        read_metadata(document.get("metadata"))
     for name in ("previous_response_id", "conversation"):
         if document.get(name) == "":
             raise InvalidRequest(f"{name} must be an id, not an empty text.", param=name, code="invalid_value")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from gateway.core.metadata import need_metadata
 from gateway.dialects.chat.stored import shown_id, stored_completion, stored_messages
 from gateway.errors import NotFound
-from gateway.store.rows import StoredResponse
+from gateway.store.rows import CONTINUABLE, StoredResponse
 from gateway.surfaces.state.endpoint import Asked
 from gateway.surfaces.state.lists import listed, page_of
-from gateway.surfaces.state.metadata import need_metadata
 
 if TYPE_CHECKING:
     from gateway.dialects import Choices
@@ -78,7 +78,7 @@ class Completions:
 
     async def _found(self, asked: Asked) -> StoredResponse:
         row = await self._rows.response(asked.owner, asked.name("completion_id"))
-        if row is None or row.surface != SURFACE or not row.ended:
+        if row is None or row.surface != SURFACE or row.status not in CONTINUABLE:
             raise _unknown(asked)
         return row
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gateway.core.metadata import need_metadata, read_metadata
+from gateway.core.response import without_item_secrets
 from gateway.errors import NotFound
 from gateway.store.rows import Conversation, NewItem
 from gateway.surfaces.state import showing
 from gateway.surfaces.state.endpoint import Asked
 from gateway.surfaces.state.items import need_items, read_items
 from gateway.surfaces.state.lists import listed
-from gateway.surfaces.state.metadata import need_metadata, read_metadata
 
 if TYPE_CHECKING:
     from gateway.store import Store
@@ -25,7 +26,7 @@ class Conversations:
     async def create(self, asked: Asked) -> None:
         """A conversation, empty or with items; the body may be absent."""
         body = await asked.body(may_be_empty=True)
-        drafts = [NewItem(item, step=0) for item in read_items(body.get("items"))]
+        drafts = [NewItem(without_item_secrets(item), step=0) for item in read_items(body.get("items"))]
         metadata = read_metadata(body.get("metadata"))
         row = await self._rows.create(asked.owner, drafts, metadata=dict(metadata))
         await asked.answer(showing.conversation(row))
@@ -52,7 +53,7 @@ class Conversations:
     async def add_items(self, asked: Asked) -> None:
         """Append items; the answer lists the new ones."""
         wanted = asked.query.include()
-        drafts = [NewItem(item, step=0) for item in need_items(await asked.body())]
+        drafts = [NewItem(without_item_secrets(item), step=0) for item in need_items(await asked.body())]
         rows = await self._rows.add(asked.owner, asked.name("conversation_id"), drafts)
         if rows is None:
             raise _unknown(asked)

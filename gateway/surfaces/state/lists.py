@@ -9,10 +9,10 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from gateway.core.include import INCLUDABLE
+from gateway.core.metadata import read_metadata
 from gateway.errors import InvalidRequest, UnknownCursor
 from gateway.store.ids import storable
 from gateway.store.rows import Order
-from gateway.surfaces.state.metadata import read_metadata
 
 Json = dict[str, Any]
 

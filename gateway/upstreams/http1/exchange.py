@@ -1,0 +1,81 @@
+"""One answer on its way from a connection to its reader: the stream of an `httpx2.Response`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import httpx2
+
+if TYPE_CHECKING:
+    from gateway.upstreams.http1.connection import Connection
+
+PIECE_COST = 64
+"""What a waiting piece costs beside its bytes: many small ones count too."""
+
+
+class Exchange(httpx2.AsyncByteStream):
+    """An answer as far as it came. `connection` is None as soon as the two have nothing more to do with each other.
+
+    `begun`: when, on the clock of the loop. `status` is 0 until the head is whole. `heard`: something came back, so
+    the request must not be sent again. `interim`: answers of 1xx before the one that counts. `broken`: the connection
+    ended, nobody ended it here. `sent`: the whole request is written.
+    A body that was received whole needs its connection no longer, even if nobody has read it yet.
+    """
+
+    def __init__(self, connection: Connection, *, bodyless: bool, read_timeout: float | None, begun: float) -> None:
+        self.connection: Connection | None = connection
+        self.bodyless = bodyless
+        self.read_timeout = read_timeout
+        self.begun = begun
+        self.status = 0
+        self.version = b"HTTP/1.1"
+        self.reason = b""
+        self.headers: list[tuple[bytes, bytes]] = []
+        self.sent = self.heard = self.broken = self.complete = False
+        self.error: Exception | None = None
+        self.interim = 0
+        self.held = 0
+        self._pieces: list[bytes] = []
+
+    def put(self, piece: bytes) -> int:
+        """Keep a piece for the reader; returns how much waits for him, in bytes."""
+        self._pieces.append(piece)
+        self.held += len(piece) + PIECE_COST
+        return self.held
+
+    def __aiter__(self) -> Exchange:
+        return self
+
+    async def __anext__(self) -> bytes:
+        """What has come since the last time, as one piece.
+
+        Raises ReadTimeout, ReadError, RemoteProtocolError, and StreamClosed when the answer has been closed here.
+        """
+        while True:
+            pieces = self._pieces
+            if pieces:
+                piece = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+                pieces.clear()
+                self.held = 0
+                if self.connection is not None:
+                    self.connection.taken()
+                return piece
+            if self.complete:
+                raise StopAsyncIteration
+            connection = self.connection
+            if connection is None:
+                assert self.error is not None
+                raise self.error
+            try:
+                await connection.news(self.read_timeout, httpx2.ReadTimeout)
+            except BaseException:
+                connection.abandon(self)
+                raise
+
+    async def aclose(self) -> None:
+        """End the answer. One that is not complete ends its connection, so that the server sees that nobody listens."""
+        self._pieces.clear()
+        if self.connection is not None:
+            self.connection.abandon(self)
+        if self.error is None:
+            self.complete, self.error = False, httpx2.StreamClosed()
