@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from openai.types.chat import ChatCompletion, ChatCompletionDeleted
+from openai.types.chat import ChatCompletionDeleted
 
 from gateway.core import usage
 from gateway.store.rows import NewItem
