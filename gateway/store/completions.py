@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from sqlalchemy import and_, func, select
 
 from gateway.store import items as pieces
-from gateway.store.responses import alive, assembled, label_of
+from gateway.store.assembly import alive, assembled, label_of
 from gateway.store.rows import CONTINUABLE, Item, Order, Page, StoredResponse
 from gateway.store.schema import items, responses
 from gateway.store.shared import Shared, named

@@ -8,8 +8,8 @@ from sqlalchemy import ColumnElement, and_, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.store.assembly import alive
 from gateway.store.ids import body_of
-from gateway.store.responses import alive
 from gateway.store.rows import Claim
 from gateway.store.schema import idempotency, responses
 from gateway.store.shared import HOUR, Shared

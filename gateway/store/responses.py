@@ -6,11 +6,12 @@ from collections.abc import Collection, Sequence
 from functools import partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, insert, literal, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.errors import InvalidRequest, PreviousResponseNotFound
 from gateway.store import items as pieces
+from gateway.store.assembly import alive, assembled, labels_of
 from gateway.store.frames import write_frames
 from gateway.store.ids import body_of
 from gateway.store.leases import Leases
@@ -29,7 +30,7 @@ from gateway.store.rows import (
     StoredResponse,
 )
 from gateway.store.schema import conversations, idempotency, items, responses, stream_frames
-from gateway.store.shared import DAY, HOUR, LEASE, Shared, dumped, loaded, named
+from gateway.store.shared import DAY, HOUR, LEASE, Shared, dumped, named
 from gateway.store.signals import Signals, put
 from gateway.store.watch import Watch, ring
 
@@ -363,59 +364,6 @@ class Responses:
 
 async def _forget_frames(connection: AsyncConnection, key: str) -> None:
     await connection.execute(delete(stream_frames).where(stream_frames.c.response_id == key))
-
-
-def alive(now: int) -> ColumnElement[bool]:
-    """Neither deleted nor expired."""
-    return and_(responses.c.deleted.is_(None), or_(responses.c.expires.is_(None), responses.c.expires > now))
-
-
-def labels_of(metadata: Any) -> str:
-    """Metadata as lines, so that a pair can be searched for. JSON has no line ends inside."""
-    return "".join(label_of(name, value) for name, value in metadata.items())
-
-
-def label_of(name: str, value: object) -> str:
-    return f"\n{dumped([name, value])}\n"
-
-
-async def assembled(connection: AsyncConnection, rows: Sequence[Any]) -> list[StoredResponse]:
-    """Responses of rows, with their outputs, in one more query."""
-    outputs: dict[str, list[Json]] = {row.id: [] for row in rows}
-    query = (
-        select(items.c.response_id, items.c.body)
-        .where(items.c.response_id.in_(outputs), items.c.step > 0)
-        .order_by(items.c.response_id, items.c.step, items.c.seq)
-    )
-    for key, body in (await connection.execute(query)).all():
-        outputs[key].append(loaded(body))
-    return [_stored(row, outputs[row.id]) for row in rows]
-
-
-def _stored(row: Any, output: list[Json]) -> StoredResponse:
-    metadata = loaded(row.metadata)
-    result = loaded(row.result)
-    now = {"output": output, "status": row.status, "metadata": metadata}
-    return StoredResponse(
-        key=row.id,
-        wire_id=row.wire_id,
-        owner=row.owner,
-        surface=row.surface,
-        model=row.model,
-        status=row.status,
-        previous=row.previous_response_id,
-        conversation=row.conversation_id,
-        agent=row.agent_id,
-        request=loaded(row.request),
-        result=result | now,
-        error=loaded(row.error) if row.error else None,
-        metadata=metadata,
-        background=row.background,
-        logged=row.logged,
-        cancel_asked=row.cancel is not None,
-        created=row.created,
-        completed=row.completed,
-    )
 
 
 def _without_output(result: Json) -> Json:
