@@ -9,7 +9,7 @@ GATEWAY = $(BIN)/codex-gateway
 PIP = $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check install --constraint deploy/constraints.txt
 
 .DEFAULT_GOAL := run
-.PHONY: run login test test-clients check fmt
+.PHONY: run login test test-clients bench check fmt
 
 run: $(VENV)/installed ## Start the gateway; simulated answers while nobody is logged in
 	@test -f "$(WORKDIR)/config.yaml" || $(GATEWAY) config init --workdir "$(WORKDIR)" 2>/dev/null || \
@@ -33,6 +33,10 @@ test: $(VENV)/installed-dev ## Run the tests
 test-clients: $(VENV)/installed-clients ## Drive the openai and AI SDKs for Node and the Codex CLI against the gateway
 	@$(BIN)/python -m tests.clients.install
 	@$(BIN)/python -m pytest -n 2 -q tests/clients
+
+# Needs nginx and wrk, and says so. BENCH="--rounds 3 --only json,burst" makes it shorter.
+bench: $(VENV)/installed ## Measure the gateway beside nginx and a plain proxy (six minutes)
+	@$(BIN)/python -m bench.run $(BENCH)
 
 check: $(VENV)/installed-dev ## Format, lint, types and imports
 	@$(BIN)/ruff format --check .
