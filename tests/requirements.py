@@ -24,6 +24,7 @@ from tests.promises.recall import RECALL
 from tests.promises.responses import RESPONSES
 from tests.promises.running_on import RUNNING_ON
 from tests.promises.simulator import SIMULATOR
+from tests.promises.speed import SPEED
 from tests.promises.state import STATE
 from tests.promises.state_routes import STATE_ROUTES
 from tests.promises.store import STORE
@@ -53,6 +54,7 @@ PROMISES: dict[str, Promise] = {
     **HARDENING,
     **CLIENTS,
     **STORE,
+    **SPEED,
     **STATE,
     **RECALL,
     **RUNNING_ON,

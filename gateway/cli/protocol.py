@@ -16,10 +16,54 @@ from gateway.surfaces.errors import render_error
 HEAD_BYTES = 128 * 1024
 """The parser sets no bound to a request line and headers. Reads are of up to 256 KiB, so this is not an exact one."""
 
+JOINED_BYTES = 64 * 1024
+"""Beyond that, the copy costs more than a system call."""
+
+_HEAD = b"HTTP/1.1 "
+
 LINGER_SECONDS = 1.0
 
 HEAD_SECONDS = 30.0
 """From the first byte of a request, or from the connection, to the end of its headers."""
+
+
+class Outbox:
+    """The transport of a connection as its answers see it: a head goes out with what follows it.
+
+    A system call for a head alone would cost more than all that led to it. Nothing else is held back.
+    """
+
+    __slots__ = ("_held", "_loop", "_transport")
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._held = b""
+
+    def write(self, data: bytes) -> None:
+        if self._held and len(data) <= JOINED_BYTES:
+            data, self._held = self._held + data, b""
+        elif data.startswith(_HEAD):  # a piece of a body that looks like one is late by one turn of the loop
+            self.flush()
+            self._held = data
+            self._loop.call_soon(self.flush)  # if nothing follows at once
+            return
+        else:
+            self.flush()
+        self._transport.write(data)
+
+    def flush(self) -> None:
+        """Send a head that is held."""
+        if self._held:
+            held, self._held = self._held, b""
+            self._transport.write(held)
+
+    def close(self) -> None:
+        self.flush()
+        self._transport.close()
+
+    def is_closing(self) -> bool:
+        return self._transport.is_closing()
 
 
 class Protocol(HttpToolsProtocol):
@@ -34,6 +78,7 @@ class Protocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._outbox = Outbox(transport, self.loop)
         self._wait_for_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -48,6 +93,21 @@ class Protocol(HttpToolsProtocol):
         self._in_head = False
         if not self._declines_upgrade():
             super().on_headers_complete()
+            if self.cycle is not None:
+                self.cycle.transport = self._outbox  # type: ignore[assignment]  # all that a cycle asks of it
+
+    def shutdown(self) -> None:
+        self._outbox.flush()
+        super().shutdown()
+
+    def on_body(self, body: bytes) -> None:
+        """As uvicorn does, but the first piece is kept as it is: copying it twice is what a large body costs most."""
+        cycle = self.cycle
+        if not cycle.body:
+            cycle.body = b""  # type: ignore[assignment]  # to which nothing has to be appended, unlike to a bytearray
+        elif isinstance(cycle.body, bytes):
+            cycle.body = bytearray(cycle.body)  # many small pieces would be copied again and again
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         if not self._declines_upgrade():
@@ -121,6 +181,7 @@ class Protocol(HttpToolsProtocol):
     def _refuse(self, error: GatewayError) -> None:
         """Answer and hang up; without an answer when another one is on its way, for it would land in its midst."""
         self._head_came()
+        self._outbox.flush()
         if self.transport.is_closing():
             return
         idle = self.cycle is None or self.cycle.response_complete

@@ -64,17 +64,14 @@ def counts(usage: object) -> dict[str, int]:
         "input_tokens": usage.get("input_tokens", usage.get("prompt_tokens")),
         "output_tokens": usage.get("output_tokens", usage.get("completion_tokens")),
     }
-    for name, chat_name, field in _COUNTED:
-        details = usage.get(name, usage.get(chat_name))
-        told[field] = details.get(field) if isinstance(details, dict) else None
+    read = usage.get("input_tokens_details", usage.get("prompt_tokens_details"))
+    if isinstance(read, dict):
+        told["cached_tokens"] = read.get("cached_tokens")
+        told["cache_write_tokens"] = read.get("cache_write_tokens")
+    written = usage.get("output_tokens_details", usage.get("completion_tokens_details"))
+    if isinstance(written, dict):
+        told["reasoning_tokens"] = written.get("reasoning_tokens")
     return {name: count for name, count in told.items() if type(count) is int and count >= 0}
-
-
-_COUNTED = (
-    ("input_tokens_details", "prompt_tokens_details", "cached_tokens"),
-    ("input_tokens_details", "prompt_tokens_details", "cache_write_tokens"),
-    ("output_tokens_details", "completion_tokens_details", "reasoning_tokens"),
-)
 
 
 def chat_usage(usage: object) -> Json | None:

@@ -142,7 +142,7 @@ class Relay(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Relayed:
     """How a request goes on to a server that speaks the client's own dialect.
 

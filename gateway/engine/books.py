@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from gateway.core import usage
@@ -29,20 +27,33 @@ class Books:
         if self._store is not None and not turn.id:
             turn.id = self._store.new_id()
 
-    @contextmanager
-    def entry(self, turn: Turn, upstream: Upstream, attempt: int) -> Iterator[None]:
-        """One attempt, from before its call to its end, however it ends."""
-        turn.facts["usage"] = None
-        status = "cancelled"
-        try:
-            yield
-            status = "failed" if "error" in turn.facts else "completed"
-        except GatewayError:
-            status = "failed"
-            raise
-        finally:
-            if self._store is not None:
-                self._store.ledger.put(_row(turn, upstream, attempt, status))
+    def entry(self, turn: Turn, upstream: Upstream, attempt: int) -> Entry:
+        """A context around one attempt, from before its call to its end, however it ends."""
+        return Entry(self._store, turn, upstream, attempt)
+
+
+class Entry:
+    """One attempt, and its row."""
+
+    __slots__ = ("_attempt", "_store", "_turn", "_upstream")
+
+    def __init__(self, store: Store | None, turn: Turn, upstream: Upstream, attempt: int) -> None:
+        self._store = store
+        self._turn = turn
+        self._upstream = upstream
+        self._attempt = attempt
+
+    def __enter__(self) -> None:
+        self._turn.facts["usage"] = None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if self._store is None:
+            return
+        if error is None:
+            status = "failed" if "error" in self._turn.facts else "completed"
+        else:
+            status = "failed" if isinstance(error, GatewayError) else "cancelled"
+        self._store.ledger.put(_row(self._turn, self._upstream, self._attempt, status))
 
 
 def _row(turn: Turn, upstream: Upstream, attempt: int, status: str) -> LedgerRow:

@@ -163,20 +163,28 @@ class Engine:
         """`patience`: the longest wait before a retry, while somebody else could stand in; None: nobody is left."""
         turn.facts.update(model=target.model, upstream=target.provider.upstream.name, dialect=turn.dialect.name)
         self._books.opened(turn)
-        turn = await _readable(turn, target)
-        with in_client_places(turn.places):
+        if turn.record is not None or turn.origins:
+            turn = await _readable(turn, target)
+        try:
             plan = await make_plan(turn, target, self._continuity)
             if fallback:
                 plan.headers["x-gateway-upstream"] = target.provider.name
-            run = partial(self._call, target.provider.upstream, patience)
+            upstream = target.provider.upstream
             if isinstance(plan, Batch):
+                run = partial(self._call, upstream, patience)
                 await fan_out(turn, plan, sink, limit=self._limits.parallel_prompts, run=run)
             else:
-                await run(turn, plan, sink)
+                await self._call(upstream, patience, turn, plan, sink)
+        except GatewayError as error:
+            in_client_places(error, turn.places)
+            raise
 
     async def _check_plan(self, turn: Turn, target: Target) -> None:
-        with in_client_places(turn.places):
+        try:
             await make_plan(turn, target, self._continuity)
+        except GatewayError as error:
+            in_client_places(error, turn.places)
+            raise
 
     # call -----------------------------------------------------------------------------------------------------------
 
@@ -217,14 +225,12 @@ class Engine:
     def _record(self, turn: Turn) -> None:
         usage = turn.facts.pop("usage", None)
         if usage:
-            self._metrics.tokens(usage)
-            turn.facts["tokens"] = token_counts(usage)
+            counts = turn.facts["tokens"] = token_counts(usage)
+            self._metrics.tokens(counts)
 
 
 async def _readable(turn: Turn, target: Target) -> Turn:
     """The turn as this target can read it: reasoning that another account encrypted is left out."""
-    if turn.record is None and not turn.origins:
-        return turn
     origin = await target.provider.upstream.origin()
     if turn.record is not None:
         turn.record.asking(origin)

@@ -10,7 +10,7 @@ imported, in every process.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any, TypeVar
 
@@ -91,9 +91,9 @@ class Metrics:
         """The gateway's own time between a request's arrival and its upstream call."""
         self._added.observe(seconds)
 
-    def tokens(self, told: object) -> None:
-        """Count a usage object of either dialect; anything else counts nothing."""
-        for kind, count in token_counts(told).items():
+    def tokens(self, counts: Mapping[str, int]) -> None:
+        """Count tokens by their kind, as `token_counts` has them."""
+        for kind, count in counts.items():
             self._child(self._tokens, kind).inc(count)
 
     def stream_opened(self) -> None:

@@ -89,18 +89,17 @@ def _row(model: Model) -> Json:
 
 def session_id(scope: Scope) -> str:
     """The id by which a program names its conversation in a header; "" when it does not."""
-    found: dict[bytes, bytes] = {name: value for name, value in scope["headers"] if name in SESSION_HEADERS}
+    found: dict[bytes, bytes] = dict(scope["headers"])
     for name in SESSION_HEADERS:
-        value = found.get(name)
-        if value:
+        if value := found.get(name):
             return value.decode("latin-1")
     return ""
 
 
 def once_key(scope: Scope) -> str:
     """The Idempotency-Key; "" without one. Raises InvalidRequest for one that cannot be a key."""
-    found = next((value for name, value in scope["headers"] if name == b"idempotency-key"), b"")
-    key: str = found.decode("latin-1").strip()
+    found: dict[bytes, bytes] = dict(scope["headers"])
+    key = found.get(b"idempotency-key", b"").decode("latin-1").strip()
     if len(key) > LONGEST_KEY or not key.isprintable():
         message = f"Idempotency-Key must be up to {LONGEST_KEY} printable characters."
         raise InvalidRequest(message, param="Idempotency-Key")

@@ -2,6 +2,9 @@
 
 The status line of a stream is held until there is something to show, so that an early failure becomes an HTTP status;
 after `hold_seconds` it goes out with a comment. All writes are whole events, so a keep-alive never lands inside one.
+
+Most answers are there before anybody could miss them. So whether the client is still there is asked from
+`WATCH_AFTER_SECONDS` on: a task for each request would cost as much as the rest of it.
 """
 
 from __future__ import annotations
@@ -20,6 +23,10 @@ if TYPE_CHECKING:
     from gateway.config import Limits
 
 Headers = dict[str, str]
+
+WATCH_AFTER_SECONDS = 0.05
+"""What a client that leaves at once can cost at most."""
+_SHORTEST_SECONDS = 0.001
 
 EVENT_STREAM: Headers = {
     "content-type": "text/event-stream; charset=utf-8",
@@ -43,6 +50,9 @@ class Reply:
         self._finished = False
         self._write_lock = asyncio.Lock()
         self._output_at = self._sent_at = time.monotonic()
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     # the engine's side ------------------------------------------------------------------------------------------------
 
@@ -71,14 +81,25 @@ class Reply:
 
     # the client's side ------------------------------------------------------------------------------------------------
 
-    async def watch(self, task: asyncio.Task[object]) -> None:
-        """Until the answer is complete: cancel `task` when the client leaves, fill silences."""
+    def watch(self, task: asyncio.Task[object]) -> None:
+        """Until `leave`: cancel `task` when the client leaves, fill silences. Begins a little later."""
+        self._timer = self._loop.call_later(min(WATCH_AFTER_SECONDS, self._patience()), self._begin, task)
+
+    def leave(self) -> None:
+        """The answer is over, one way or another."""
+        if self._timer is not None:
+            self._timer.cancel()
+        for task in self._tasks:
+            task.cancel()
+
+    def _begin(self, task: asyncio.Task[object]) -> None:
+        self._tasks.append(self._loop.create_task(self._notice(task)))
+        self._listen()
+
+    async def _notice(self, task: asyncio.Task[object]) -> None:
+        """Cancel `task` when the client leaves before its answer is complete."""
         while not self._finished:
-            try:
-                message = await asyncio.wait_for(self._receive(), self._patience())
-            except TimeoutError:
-                await self._fill_silence()
-                continue
+            message = await self._receive()
             if message["type"] == "http.disconnect" and not self._finished:
                 self.client_left = True
                 task.cancel()
@@ -87,15 +108,23 @@ class Reply:
     def _patience(self) -> float:
         """Seconds until silence has to be filled."""
         pause = self._limits.keep_alive_seconds if self.committed else self._limits.hold_seconds
-        return max(0.001, self._sent_at + pause - time.monotonic())
+        return self._sent_at + pause - time.monotonic()
+
+    def _listen(self) -> None:
+        """Called when a silence may have lasted long enough."""
+        patience = self._patience()
+        if patience <= _SHORTEST_SECONDS:
+            if self._voice is not None:
+                self._tasks[1:] = [self._loop.create_task(self._fill_silence())]
+                return
+            self._sent_at = time.monotonic()  # a JSON answer: silence is all there is
+            patience = self._patience()
+        self._timer = self._loop.call_later(max(_SHORTEST_SECONDS, patience), self._listen)
 
     async def _fill_silence(self) -> None:
-        if self._patience() > 0.001:
-            return  # something was sent while we waited
-        if self._voice is None:
-            self._sent_at = time.monotonic()  # a JSON answer: silence is all there is
-            return
+        assert self._voice is not None
         await self._put(self._voice.keep_alive(time.monotonic() - self._output_at))
+        self._listen()
 
     async def stop(self, error: GatewayError) -> None:
         """End an answer that is under way: with the error inside it, or by raising the error when nothing was sent."""
@@ -135,7 +164,7 @@ async def answer(
     task = asyncio.current_task()
     assert task is not None
     reply = Reply(scope, receive, send, limits)
-    watcher = asyncio.create_task(reply.watch(task))
+    reply.watch(task)
     try:
         await run(reply)
     except GatewayError as error:
@@ -148,4 +177,4 @@ async def answer(
         scope["state"]["facts"]["outcome"] = "stopped"
         await reply.stop(Stopping("The gateway is being stopped; try again in a moment.", headers={"Retry-After": "2"}))
     finally:
-        watcher.cancel()
+        reply.leave()

@@ -18,7 +18,7 @@ Json = dict[str, Any]
 Route = Literal["responses", "chat", "completions", "compact", "input_tokens"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Call:
     """One upstream call. `session_id` is stable per conversation; upstreams use it for prompt caching.
 
@@ -52,7 +52,7 @@ class Forward:
     codings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Hints:
     """What the client's request tells about the conversation it belongs to.
 
@@ -101,6 +101,7 @@ class Answer(Protocol):
 
     status: int
     headers: Mapping[str, str]
+    """By their names in lower case."""
 
     def chunks(self) -> AsyncIterator[bytes]:
         """The body, one piece per network read.

@@ -23,7 +23,7 @@ from gateway.upstreams.cookies import CookieJar
 from gateway.upstreams.faults import refusal
 from gateway.upstreams.profile import CODEX, Rules, shape
 from gateway.upstreams.shelf import Listing, Shelf
-from gateway.upstreams.transport import HTTPAnswer, Line, Outgoing, Patience, RawHeaders
+from gateway.upstreams.transport import HTTPAnswer, Line, Outgoing, Patience, RawHeaders, destination
 from gateway.upstreams.turnstile import Turnstile
 
 if TYPE_CHECKING:
@@ -107,9 +107,12 @@ class CodexUpstream:
         self._token_hosts = settings.oauth.token_hosts
         self._line = Line(transport, Patience.of(settings))
         self._url = httpx2.URL(upstream.codex_base_url.rstrip("/") + upstream.codex_responses_path)
-        self._compact_url = self._url.copy_with(path=self._url.path.rstrip("/") + "/compact")
-        self._models_url = self._url.copy_with(
-            path=self._url.path.rpartition("/")[0] + "/models", params={"client_version": upstream.version}
+        self._responses = destination(self._url)
+        self._compact = destination(self._url.copy_with(path=self._url.path.rstrip("/") + "/compact"))
+        self._list = destination(
+            self._url.copy_with(
+                path=self._url.path.rpartition("/")[0] + "/models", params={"client_version": upstream.version}
+            )
         )
         self._rules = Rules(CODEX, upstream.unsupported, upstream.default_instructions, upstream.aliases)
         self._identity = _identity(settings.oauth.originator, upstream.version)
@@ -175,8 +178,8 @@ class CodexUpstream:
         if call.session_id:
             headers.append((b"session-id", call.session_id.encode("ascii", "replace")))
         with self._cool_down.watch(login.account_id):
-            url, wait = (self._compact_url, self._json_seconds) if compact else (self._url, None)
-            answer = await self._send(Outgoing("POST", url, headers, body, wait), login)
+            to, wait = (self._compact, self._json_seconds) if compact else (self._responses, None)
+            answer = await self._send(Outgoing("POST", to, headers, body, wait), login)
             if not 200 <= answer.status < 300:
                 raise await self._refused(answer)
             self._shelf.noticed(answer.headers.get("x-models-etag", ""))
@@ -209,7 +212,7 @@ class CodexUpstream:
         return await self._send_as(login, outgoing)
 
     async def _send_as(self, login: Login, outgoing: Outgoing) -> HTTPAnswer:
-        require_token_host(str(outgoing.url), self._token_hosts)
+        require_token_host(str(outgoing.to.url), self._token_hosts)
         credential: RawHeaders = [
             (b"Authorization", b"Bearer " + login.access_token.encode("ascii", "replace")),
             (b"ChatGPT-Account-ID", login.account_id.encode("ascii", "replace")),
@@ -246,7 +249,7 @@ class CodexUpstream:
         headers: RawHeaders = [(b"Accept", b"application/json")]
         if etag:
             headers.append((b"If-None-Match", etag.encode("latin-1", "replace")))
-        answer = await self._send(Outgoing("GET", self._models_url, headers, wait=_MODELS_WAIT_SECONDS), login)
+        answer = await self._send(Outgoing("GET", self._list, headers, wait=_MODELS_WAIT_SECONDS), login)
         if answer.status == 304:
             await answer.aclose()
             return None

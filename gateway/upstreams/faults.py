@@ -1,6 +1,6 @@
 """What went wrong on the way to an upstream, or in its answer, as one of our errors.
 
-Two entrances: `faults` for a connection that fails, `refusal` for an answer that is not what was asked for. Codes of
+Two entrances: `Faults` for a connection that fails, `refusal` for an answer that is not what was asked for. Codes of
 error objects are read by `core.failures`, which also reads them inside streams; here are the bodies and the statuses
 that only HTTP has (codex-upstream §10, translation §8.4). Where they differ, design §5.3 decides.
 """
@@ -8,10 +8,9 @@ that only HTTP has (codex-upstream §10, translation §8.4). Where they differ, 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
 import httpx2
 from socksio import SOCKSError
@@ -41,27 +40,41 @@ _LOGGED_BYTES = 4096
 """Read before it is cut to what the log needs, so that no cut hides half a secret."""
 
 
-@contextmanager
-def faults(host: str) -> Iterator[None]:
-    """Around everything that touches the network.
+class Faults:
+    """A context around everything that touches the network; one may be entered again.
 
     Raises UpstreamUnavailable (no connection, or a broken one), UpstreamTimeout (silence), UpstreamError (an answer
     that is not HTTP). `host`: with its port, when that is not the usual one; messages name nothing else of the address.
     """
-    try:
-        yield
-    except (httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
-        raise UpstreamUnavailable(f"No connection to {host} within the time allowed.", detail=_detail(error)) from error
-    except httpx2.TimeoutException as error:
-        raise UpstreamTimeout(f"{host} did not answer within the time allowed.", detail=_detail(error)) from error
-    except (httpx2.ProxyError, SOCKSError) as error:
-        raise UpstreamUnavailable(f"The proxy cannot reach {host}.", detail=_detail(error)) from error
-    except httpx2.ConnectError as error:
-        raise UpstreamUnavailable(f"Cannot connect to {host}.", detail=_detail(error)) from error
-    except (httpx2.NetworkError, httpx2.RemoteProtocolError) as error:
-        raise UpstreamUnavailable(f"The connection to {host} broke.", detail=_detail(error)) from error
-    except (httpx2.HTTPError, httpx2.StreamError) as error:
-        raise UpstreamError(f"The answer of {host} cannot be read.", detail=_detail(error)) from error
+
+    __slots__ = ("host",)
+
+    def __init__(self, host: str) -> None:
+        self.host = host
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is not None and (told := self._told(error)) is not None:
+            raise told from error
+
+    def _told(self, error: BaseException) -> GatewayError | None:
+        host = self.host
+        match error:
+            case httpx2.ConnectTimeout() | httpx2.PoolTimeout():
+                return UpstreamUnavailable(f"No connection to {host} within the time allowed.", detail=_detail(error))
+            case httpx2.TimeoutException():
+                return UpstreamTimeout(f"{host} did not answer within the time allowed.", detail=_detail(error))
+            case httpx2.ProxyError() | SOCKSError():
+                return UpstreamUnavailable(f"The proxy cannot reach {host}.", detail=_detail(error))
+            case httpx2.ConnectError():
+                return UpstreamUnavailable(f"Cannot connect to {host}.", detail=_detail(error))
+            case httpx2.NetworkError() | httpx2.RemoteProtocolError():
+                return UpstreamUnavailable(f"The connection to {host} broke.", detail=_detail(error))
+            case httpx2.HTTPError() | httpx2.StreamError():
+                return UpstreamError(f"The answer of {host} cannot be read.", detail=_detail(error))
+        return None
 
 
 def _detail(error: Exception) -> str:
@@ -108,7 +121,7 @@ def refusal(
 ) -> GatewayError:
     """The error for an answer that is not 2xx, or not what was asked for.
 
-    `headers` must find names in any case; `now` is Unix time; `section` holds its settings; `models` are named
+    `headers`: names in lower case; `now` is Unix time; `section` holds its settings; `models` are named
     when the one asked for is unknown.
     """
     problem = read(status, headers, body)

@@ -20,7 +20,7 @@ from gateway.upstreams.profile import OPENAI, Rules, shape
 from gateway.upstreams.rows import question, rows
 from gateway.upstreams.servers import quirks_of
 from gateway.upstreams.shelf import Listing, Shelf
-from gateway.upstreams.transport import HTTPAnswer, Line, Outgoing, Patience, RawHeaders
+from gateway.upstreams.transport import HTTPAnswer, Line, Outgoing, Patience, RawHeaders, destination
 
 if TYPE_CHECKING:
     from gateway.config import Settings
@@ -56,12 +56,13 @@ class OpenAIUpstream:
         self.native = frozenset[str](upstream.dialects)
         self._transport = transport
         self._line = Line(transport, Patience.of(settings))
-        self._routes = {
-            "responses": join(upstream.base_url, upstream.responses_path),
-            "chat": join(upstream.base_url, upstream.chat_completions_path),
-            "completions": join(upstream.base_url, upstream.completions_path),
-            "compact": join(upstream.base_url, upstream.responses_path.rstrip("/") + "/compact"),
-            "input_tokens": join(upstream.base_url, upstream.responses_path.rstrip("/") + "/input_tokens"),
+        responses = upstream.responses_path.rstrip("/")
+        paths = {
+            "responses": upstream.responses_path,
+            "chat": upstream.chat_completions_path,
+            "completions": upstream.completions_path,
+            "compact": f"{responses}/compact",
+            "input_tokens": f"{responses}/input_tokens",
         }
         self._base_url = upstream.base_url
         self._kept = {"responses/": upstream.responses_path, "chat/completions/": upstream.chat_completions_path}
@@ -76,6 +77,8 @@ class OpenAIUpstream:
         self._now, self._random = now, random
         self._api_key = upstream.api_key.get_secret_value()
         self._headers = _headers(self._api_key)
+        common = [*self._headers, (b"Content-Type", b"application/json")]
+        self._routes = {route: destination(join(upstream.base_url, path), common) for route, path in paths.items()}
         self._shelf = Shelf(self._fetch_models, clock=clock, fresh_seconds=_MODELS_FRESH_SECONDS)
 
     @property
@@ -116,8 +119,6 @@ class OpenAIUpstream:
 
     async def open(self, call: Call) -> Answer:
         headers = [
-            *self._headers,
-            (b"Content-Type", b"application/json"),
             (b"Accept", b"text/event-stream" if call.stream else b"application/json"),
             (b"X-Request-ID", call.request_id.encode("ascii", "replace")),
         ]
@@ -131,7 +132,7 @@ class OpenAIUpstream:
         url = self._address(forward.path)
         outgoing = Outgoing(
             forward.method,
-            url.copy_with(query=forward.query) if forward.query else url,
+            destination(url.copy_with(query=forward.query) if forward.query else url),
             [*self._headers, *forward.headers, (b"X-Request-ID", forward.request_id.encode("ascii", "replace"))],
             forward.body,
             self._head_seconds,  # whoever reads the answer bounds the silence in it
@@ -162,7 +163,7 @@ class OpenAIUpstream:
     async def _fetch_models(self, etag: str) -> Listing | None:
         # OpenAI's list has no version to ask with.
         url, headers = question(self._models_url, self._headers, self._api_key)
-        answer = await self._line.send(Outgoing("GET", url, headers, wait=_MODELS_WAIT_SECONDS))
+        answer = await self._line.send(Outgoing("GET", destination(url), headers, wait=_MODELS_WAIT_SECONDS))
         if answer.status in (404, 405, 501):
             await answer.aclose()
             return Listing(())  # A server without a list still runs models by their names.

@@ -22,6 +22,8 @@ LIST_SECONDS = 5.0
 """How long one of several upstreams may take to list its models."""
 
 _QUOTED_SLASH = re.compile("%2f", re.IGNORECASE)
+_PLAIN_NAMES = 1_000
+"""Clients may make names up."""
 _SPENT = frozenset({402, 429})
 _CLOSED = frozenset({"usage_not_included", "upstream_blocked"})
 """Refusals that another provider would not meet: nothing is left to spend, or this account or address is kept out."""
@@ -85,6 +87,8 @@ class Providers:
         self.default = default
         self.named = {provider.name: provider for provider in named}
         self._all = {DEFAULT: default, **self.named}
+        self._plain: dict[str, Target] = {}
+        """Names whose targets only the settings decide: no list of models has a say in them."""
         self._lists = Lists(patience=patience if named else None, clock=clock)
 
     def __iter__(self) -> Iterator[Provider]:
@@ -99,11 +103,18 @@ class Providers:
         """
         if name is None:
             return Target(self.default)
+        plain = self._plain.get(name)
+        if plain is not None:
+            return plain
         said = _QUOTED_SLASH.sub("/", name) if "%" in name else name
         asked = self._unaliased(said)
         provider, rest = await self._place(asked)
         target = await self._target(provider, rest)
-        return replace(target, promised=True) if asked != said or provider.claims(rest) else target
+        if asked != said or provider.claims(rest):
+            target = replace(target, promised=True)
+        if not provider.codex and "/" not in asked and len(self._plain) < _PLAIN_NAMES:
+            self._plain[name] = target
+        return target
 
     async def instead(self, target: Target, entry: str) -> Target:
         """What an entry of the target's `fallback` means: without a model, the same one there, with the same effort."""

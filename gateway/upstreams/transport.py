@@ -1,27 +1,27 @@
 """The one seam to the network: how bytes leave for an upstream and how its answer comes back, unread.
 
-Calls go to the transport itself, with ready URLs and header lists. A client object between them would merge headers,
-cookies and redirects that nobody wants here, at ten times the cost.
+Calls go to the transport itself, with ready addresses and header lists. A client object between them would merge
+headers, cookies and redirects that nobody wants here, at ten times the cost.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator
 from dataclasses import dataclass
-from types import AsyncGeneratorType
 from typing import TYPE_CHECKING, Literal
 
 import httpx2
 
-from gateway.errors import GatewayError, UpstreamError, UpstreamTimeout
-from gateway.upstreams.faults import faults
-from gateway.upstreams.http1 import Dialer, HTTP1Transport
+from gateway.errors import GatewayError
+from gateway.upstreams.answers import HTTPAnswer, RawHeaders
+from gateway.upstreams.faults import Faults
+from gateway.upstreams.http1 import Destination, Dialer, HTTP1Transport, Message
 
 if TYPE_CHECKING:
     from gateway.config import Settings
 
-RawHeaders = list[tuple[bytes, bytes]]
+__all__ = ["HTTPAnswer", "Line", "Outgoing", "Patience", "RawHeaders", "build_transport", "destination"]
 
 _REFUSAL_BYTES = 1024 * 1024
 """No error text is longer; a page that is can be cut."""
@@ -29,8 +29,6 @@ _REFUSAL_BYTES = 1024 * 1024
 _IDLE_CONNECTION_SECONDS = 30
 """Below the keep-alive time of the usual servers (60 s and more), so that ours is the side that hangs up."""
 
-_DECODED = frozenset({"gzip", "x-gzip", "deflate"})
-_PLAIN = frozenset({"", "identity"})
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 """Methods of which servers demand a Content-Length even when there is nothing to send."""
 
@@ -84,7 +82,7 @@ class Patience:
         return cls(settings.upstream.timeout_seconds, limits.idle_seconds, limits.json_seconds, limits.response_bytes)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Outgoing:
     """A request. `wait` bounds silence, and the whole of `HTTPAnswer.read`; None: the patience for a stream.
 
@@ -93,21 +91,24 @@ class Outgoing:
     """
 
     method: str
-    url: httpx2.URL
+    to: Destination
     headers: RawHeaders
     body: bytes | AsyncIterable[bytes] = b""
     wait: float | None = None
     length: int | None = None
     codings: tuple[str, ...] = ()
 
-    def framing(self) -> RawHeaders:
-        """The headers that say where the body ends."""
-        if isinstance(self.body, bytes):
-            told = self.body or self.method in _WITH_BODY
-            return [(b"Content-Length", b"%d" % len(self.body))] if told else []
-        if self.length is None:
-            return [(b"Transfer-Encoding", b"chunked")]
-        return [(b"Content-Length", b"%d" % self.length)]
+    def all_headers(self) -> RawHeaders:
+        """All headers beside those of the destination, with those that are about the connection."""
+        # Compressed events would wait in the compressor, and cost both sides time.
+        codings = ", ".join(self.codings).encode("ascii") if self.codings else b"identity"
+        raw = [*self.headers, (b"Accept-Encoding", codings)]
+        if not isinstance(self.body, bytes):
+            told = self.length
+            raw.append((b"Transfer-Encoding", b"chunked") if told is None else (b"Content-Length", b"%d" % told))
+        elif self.body or self.method in _WITH_BODY:
+            raw.append((b"Content-Length", b"%d" % len(self.body)))
+        return raw
 
 
 class _Pieces(httpx2.AsyncByteStream):
@@ -118,6 +119,11 @@ class _Pieces(httpx2.AsyncByteStream):
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return aiter(self._source)
+
+
+def destination(url: httpx2.URL, common: RawHeaders | None = None) -> Destination:
+    """Where requests go that have these headers in common."""
+    return Destination(url, [(b"Host", url.netloc), *(common or ())])
 
 
 class Line:
@@ -132,40 +138,29 @@ class Line:
 
         Raises UpstreamUnavailable, UpstreamTimeout, UpstreamError, and what a body that comes in pieces raises.
         """
-        patience = self._patience
+        patience, transport, to = self._patience, self._transport, outgoing.to
         silence = patience.idle if outgoing.wait is None else outgoing.wait
-        body = outgoing.body
-        request = httpx2.Request(
-            outgoing.method,
-            outgoing.url,
-            headers=[
-                (b"Host", outgoing.url.netloc),
-                *outgoing.headers,
-                # Compressed events would wait in the compressor, and cost both sides time.
-                (b"Accept-Encoding", ", ".join(outgoing.codings or ("identity",)).encode("ascii")),
-                *outgoing.framing(),
-            ],
-            stream=httpx2.ByteStream(body) if isinstance(body, bytes) else _Pieces(body),
-            extensions={
-                "timeout": {
-                    "connect": patience.connect,
-                    "pool": patience.connect,
-                    # A server may think long about a whole body, but not about its next piece.
-                    "write": silence if isinstance(body, bytes) else patience.idle,
-                    "read": silence,
-                },
-                # Whoever calls repeats a call that broke anyway; on a connection that had died unseen it is for free.
-                "resend": True,
-            },
-        )
-        with faults(outgoing.url.netloc.decode()):
-            response = await self._transport.handle_async_request(request)
+        timeouts = {
+            "connect": patience.connect,
+            "pool": patience.connect,
+            # A server may think long about a whole body, but not about its next piece.
+            "write": silence if isinstance(outgoing.body, bytes) else patience.idle,
+            "read": silence,
+        }
+        whole = outgoing.wait or patience.whole
+        # Whoever calls repeats a call that broke anyway; on a connection that had died unseen it is for free.
+        with Faults(to.host) as faults:
+            if isinstance(transport, HTTP1Transport):
+                message = Message(outgoing.method, to, outgoing.all_headers(), outgoing.body, again=True)
+                exchange = await transport.exchange(message, timeouts)
+                stream: httpx2.AsyncByteStream = exchange
+                status, headers = exchange.status, exchange.headers
+            else:
+                response = await transport.handle_async_request(_request(outgoing, timeouts))
+                assert isinstance(response.stream, httpx2.AsyncByteStream)
+                status, headers, stream = response.status_code, response.headers.raw, response.stream
         return HTTPAnswer(
-            response,
-            host=outgoing.url.netloc.decode(),
-            limit=patience.answer_bytes,
-            whole=outgoing.wait or patience.whole,
-            codings=outgoing.codings,
+            status, headers, stream, faults, limit=patience.answer_bytes, whole=whole, codings=outgoing.codings
         )
 
     async def refusal_body(self, answer: HTTPAnswer) -> bytes:
@@ -186,77 +181,13 @@ class Line:
         return b"".join(pieces)[:_REFUSAL_BYTES]
 
 
-class HTTPAnswer:
-    """An answer over HTTP whose body has not been read (`gateway.upstreams.Answer`).
-
-    `headers` are about the body as `chunks` gives it: where a coding is taken off, they do not speak of it.
-    """
-
-    status: int
-    headers: Mapping[str, str]
-
-    def __init__(
-        self, response: httpx2.Response, *, host: str, limit: int, whole: float, codings: tuple[str, ...] = ()
-    ) -> None:
-        self.status = response.status_code
-        self.headers = response.headers
-        self._encodings: set[str] = set()
-        if "content-encoding" in response.headers:
-            self._encodings = _codings(response.headers["content-encoding"], codings)
-            if self._encodings:
-                self.headers = response.headers.copy()
-                for name in ("content-encoding", "content-length"):
-                    self.headers.pop(name, None)
-        self.set_cookie = response.headers.get_list("set-cookie")
-        self._response = response
-        self._host = host
-        self._limit = limit
-        self._whole = whole
-        self._pieces: AsyncGenerator[bytes] | None = None
-
-    def chunks(self) -> AsyncIterator[bytes]:
-        """The body as it comes, decompressed if the server compressed it unasked."""
-        self._pieces = self._read()
-        return self._pieces
-
-    async def _read(self) -> AsyncGenerator[bytes]:
-        with faults(self._host):
-            if not self._encodings:
-                stream = self._response.stream
-                assert isinstance(stream, httpx2.AsyncByteStream)
-                async for piece in stream:
-                    yield piece
-            elif self._encodings <= _DECODED:
-                async for piece in self._response.aiter_bytes():
-                    yield piece
-            else:
-                raise UpstreamError(f"{self._host} answered in an encoding it was not asked for.")
-
-    async def read(self) -> bytes:
-        """The whole body, in at most `limits.json_seconds` and `limits.response_bytes`."""
-        pieces: list[bytes] = []
-        size = 0
-        try:
-            async with asyncio.timeout(self._whole):
-                async for piece in self.chunks():
-                    size += len(piece)
-                    if size > self._limit:
-                        raise UpstreamError(f"The answer of {self._host} is longer than {self._limit} bytes.")
-                    pieces.append(piece)
-        except TimeoutError as error:
-            raise UpstreamTimeout(f"{self._host} took longer than {self._whole:g} seconds to answer.") from error
-        finally:
-            await self.aclose()
-        return b"".join(pieces)
-
-    async def aclose(self) -> None:
-        """End the answer: an unread body closes its connection, so that the server sees that nobody listens."""
-        await self._response.aclose()
-        if isinstance(self._pieces, AsyncGeneratorType) and not self._pieces.ag_running:
-            await self._pieces.aclose()
-
-
-def _codings(header: str, kept: tuple[str, ...]) -> set[str]:
-    """The codings of a Content-Encoding that have to be taken off: all of them, unless all may stay."""
-    found = {name.strip().lower() for name in header.split(",")} - _PLAIN
-    return set() if found <= set(kept) else found
+def _request(outgoing: Outgoing, timeouts: dict[str, float]) -> httpx2.Request:
+    """The request for a transport of httpx2."""
+    body = outgoing.body
+    return httpx2.Request(
+        outgoing.method,
+        outgoing.to.url,
+        headers=[*outgoing.to.common, *outgoing.all_headers()],
+        stream=httpx2.ByteStream(body) if isinstance(body, bytes) else _Pieces(body),
+        extensions={"timeout": timeouts, "resend": True},
+    )

@@ -48,7 +48,7 @@ def test_each_kind_of_event_is_counted() -> None:
     metrics.request("chat", "POST", 0, seconds=1.5)
     metrics.request("chat", "POST", 200, seconds=1.5, first_byte=0.2)
     metrics.added(0.0003)
-    metrics.tokens({"prompt_tokens": 3, "completion_tokens": 4})
+    metrics.tokens(token_counts({"prompt_tokens": 3, "completion_tokens": 4}))
     metrics.stream_opened()
     metrics.stream_opened()
     metrics.stream_closed()
@@ -115,7 +115,7 @@ def test_usage_of_either_dialect_is_counted_and_nonsense_is_not(usage: Any, coun
 
 WORKER = """
 import sys
-from gateway.engine.metrics import Metrics
+from gateway.engine.metrics import Metrics, token_counts
 metrics = Metrics(("codex",), directory=sys.argv[1])
 metrics.retried("codex")
 sys.stdout.buffer.write(metrics.render())

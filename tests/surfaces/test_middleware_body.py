@@ -17,7 +17,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from gateway.config import Limits
 from gateway.errors import GatewayError, InvalidRequest, RequestTimeout, RequestTooLarge, UnsupportedEncoding
-from gateway.surfaces.middleware.body import ClientLeft, parse_json, read_body
+from gateway.surfaces.middleware.body import _SHORT_BYTES, ClientLeft, parse_json, read_body
 from tests.serving import serving
 from tests.surfaces.stack import Stack, error_of
 
@@ -275,3 +275,14 @@ def test_brackets_in_strings_and_siblings_do_not_count_as_depth(depth: int, nois
         refused(body)
     else:
         assert parse_json(body, 8) == json.loads(body)
+
+
+@pytest.mark.proves("HTTP-depth")
+@pytest.mark.parametrize("long", [_SHORT_BYTES - 100, _SHORT_BYTES, _SHORT_BYTES * 4])
+def test_depth_is_seen_in_long_bodies_too(long: int) -> None:
+    def body(depth: int) -> bytes:
+        return json.dumps({"text": "[{" * (long // 2), "a": json.loads(nested(depth - 1)), "b": [[]] * 3}).encode()
+
+    assert parse_json(body(8), 8) == json.loads(body(8))
+    assert refused(body(9)).param == "a"
+    assert refused(json.dumps({"a": [1] * long, "b": [[[[[[[[[1]]]]]]]]]}).encode()).param == "b"

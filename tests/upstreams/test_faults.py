@@ -22,7 +22,7 @@ from gateway.errors import (
     UpstreamUnavailable,
 )
 from gateway.upstreams import Model
-from gateway.upstreams.faults import Kind, faults, refusal
+from gateway.upstreams.faults import Faults, Kind, refusal
 
 MODELS = (Model("gpt-6-sol"), Model("gpt-5.5"), Model("secret", hidden=True))
 NOW = 1_800_000_000.0
@@ -373,7 +373,7 @@ def test_any_body_at_all_becomes_an_error_with_a_message(status: int, body: byte
 )
 @pytest.mark.proves("UPSTREAM-faults")
 def test_each_failure_of_the_http_library_has_its_error(raised: Exception, expected: type[GatewayError]) -> None:
-    with pytest.raises(expected) as caught, faults("host.example"):
+    with pytest.raises(expected) as caught, Faults("host.example"):
         raise raised
     assert "host.example" in caught.value.message
     assert caught.value.__cause__ is raised

@@ -17,7 +17,7 @@ from gateway.errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
-from gateway.upstreams.providers import DEFAULT, falls_back
+from gateway.upstreams.providers import _PLAIN_NAMES, DEFAULT, falls_back
 from tests.upstreams.worlds import PLAN, ListServer, world
 
 # which upstream a name means ------------------------------------------------------------------------------------------
@@ -73,6 +73,20 @@ async def test_a_name_leads_to_its_provider(name: str, place: tuple[str, str, st
         plan=(PLAN, {"models": ("gpt-6-sol",)}),
     ) as here:
         assert await here.place(name) == place
+        assert await here.place(name) == place, "what is remembered of a name is the same"
+
+
+@pytest.mark.proves("SPEED-plain-names")
+async def test_names_that_no_list_decides_are_remembered_within_bounds() -> None:
+    server = ListServer(["maker/model"])
+    async with world(upstream=(server, {}), local=(ListServer(), {"models": ("llama",)})) as here:
+        choose = here.providers.choose
+        assert await choose("llama") is await choose("llama")
+        assert await choose("local/llama") is not await choose("local/llama")
+        server.models = ["local/llama"]
+        for number in range(_PLAIN_NAMES + 10):
+            assert (await here.place(f"made-up-{number}"))[1] == f"made-up-{number}"
+        assert len(here.providers._plain) == _PLAIN_NAMES
 
 
 @pytest.mark.proves("PROVIDERS-prefix")

@@ -13,8 +13,8 @@ import pytest
 import socksio
 
 from gateway.errors import GatewayError, UpstreamError, UpstreamTimeout, UpstreamUnavailable
-from gateway.upstreams.faults import faults
-from gateway.upstreams.transport import Line, Outgoing, Patience, build_transport
+from gateway.upstreams.faults import Faults
+from gateway.upstreams.transport import Line, Outgoing, Patience, build_transport, destination
 from tests.upstreams.backend import EVENT_STREAM, Backend, Reply, playing
 
 PATIENT = {"connect": 5.0, "idle": 5.0, "whole": 5.0, "answer_bytes": 1000}
@@ -30,14 +30,14 @@ async def line_to(patience: dict[str, Any] = PATIENT, proxy_url: str = "") -> As
 
 
 def get(backend: Backend, path: str = "/x", **changes: Any) -> Outgoing:
-    return Outgoing("GET", httpx2.URL(backend.url + path), [], **changes)
+    return Outgoing("GET", destination(httpx2.URL(backend.url + path)), [], **changes)
 
 
 @pytest.mark.proves("UPSTREAM-transport")
 async def test_a_request_carries_the_given_headers_and_nothing_of_a_client_library() -> None:
     async with playing(Reply()) as backend, line_to() as line:
         url = httpx2.URL(backend.url + "/v1/responses?a=b")
-        answer = await line.send(Outgoing("POST", url, [(b"X-Own", b"1")], b"body"))
+        answer = await line.send(Outgoing("POST", destination(url), [(b"X-Own", b"1")], b"body"))
         await answer.aclose()
         [received] = backend.received
     assert received.headers == {
@@ -57,7 +57,7 @@ async def test_pieces_come_as_they_are_sent_and_the_connection_is_used_again() -
         assert b"".join([piece async for piece in answer.chunks()]) == b"".join(pieces)
         await answer.aclose()
         again = await line.send(get(backend))
-        assert (again.status, again.headers["Content-Type"], await again.read()) == (
+        assert (again.status, again.headers["content-type"], await again.read()) == (
             200,
             "text/event-stream",
             b"".join(pieces),
@@ -168,7 +168,7 @@ async def test_no_connection_is_upstream_unavailable() -> None:
         url = httpx2.URL(backend.url)
     async with line_to() as line:
         with pytest.raises(UpstreamUnavailable, match="Cannot connect to 127"):
-            await line.send(Outgoing("GET", url, []))
+            await line.send(Outgoing("GET", destination(url), []))
 
 
 @pytest.mark.proves("UPSTREAM-faults")
@@ -187,7 +187,7 @@ async def test_an_answer_that_is_not_http_is_upstream_unavailable() -> None:
     async with server, line_to() as line:
         port = server.sockets[0].getsockname()[1]
         with pytest.raises(UpstreamUnavailable, match="broke"):
-            await line.send(Outgoing("GET", httpx2.URL(f"http://127.0.0.1:{port}/"), []))
+            await line.send(Outgoing("GET", destination(httpx2.URL(f"http://127.0.0.1:{port}/")), []))
         await finished.wait()
 
 
@@ -211,7 +211,7 @@ async def test_a_refusal_is_read_up_to_one_mebibyte() -> None:
 @pytest.mark.proves("UPSTREAM-proxy")
 async def test_calls_go_through_the_configured_proxy() -> None:
     async with playing(Reply(pieces=(b"through",))) as proxy, line_to(proxy_url=proxy.url) as line:
-        answer = await line.send(Outgoing("GET", httpx2.URL("http://backend.example/path?q=1"), []))
+        answer = await line.send(Outgoing("GET", destination(httpx2.URL("http://backend.example/path?q=1")), []))
         assert await answer.read() == b"through"
     assert proxy.received[0].headers["host"] == "backend.example"
 
@@ -239,7 +239,7 @@ async def test_a_socks_proxy_is_asked_for_the_host_by_name(scheme: str) -> None:
     async with server:
         port = server.sockets[0].getsockname()[1]
         async with line_to(proxy_url=f"{scheme}://127.0.0.1:{port}") as line:
-            answer = await line.send(Outgoing("GET", httpx2.URL("http://backend.example/"), []))
+            answer = await line.send(Outgoing("GET", destination(httpx2.URL("http://backend.example/")), []))
             assert await answer.read() == b"through"
         await finished.wait()
     assert asked == [b"\x05\x01\x00\x03\x0fbackend.example\x00\x50"]
@@ -254,7 +254,7 @@ async def test_a_socks_proxy_is_asked_for_the_host_by_name(scheme: str) -> None:
 )
 @pytest.mark.proves("UPSTREAM-proxy", "UPSTREAM-faults")
 def test_a_proxy_that_refuses_is_upstream_unavailable(error: Exception) -> None:
-    with pytest.raises(UpstreamUnavailable) as caught, faults("backend.example"):
+    with pytest.raises(UpstreamUnavailable) as caught, Faults("backend.example"):
         raise error
     assert caught.value.message == "The proxy cannot reach backend.example."
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -189,21 +188,17 @@ def _check_outputs(stood: Sequence[int], added: Sequence[Json], before: Sequence
         )
 
 
-@contextmanager
-def in_client_places(places: Sequence[int]) -> Iterator[None]:
-    """Errors name an item of the input by its place in what the client sent; one of the history by no place.
+def in_client_places(error: GatewayError, places: Sequence[int]) -> GatewayError:
+    """The error names an item of the input by its place in what the client sent; one of the history by no place.
 
     `places`: see `Turn`.
     """
-    try:
-        yield
-    except GatewayError as error:
-        found = _ITEM.fullmatch(error.param or "")
-        if found and places:
-            number = int(found[1])
-            place = places[number] if number < len(places) else -1
-            _rename(error, "input" if place < 0 else f"input[{place}]{found[2]}")
-        raise
+    found = _ITEM.fullmatch(error.param or "")
+    if found and places:
+        number = int(found[1])
+        place = places[number] if number < len(places) else -1
+        _rename(error, "input" if place < 0 else f"input[{place}]{found[2]}")
+    return error
 
 
 def _rename(error: GatewayError, param: str) -> None:

@@ -54,8 +54,9 @@ class Auth:
     @staticmethod
     def _check(scope: Scope, digest: bytes) -> None:
         """Raises InvalidApiKey."""
-        spare = b"Bearer " + key_of(scope).encode("latin-1")  # pages that open a WebSocket have no other way
-        value = next((value for name, value in scope["headers"] if name == b"authorization"), spare)
+        value = dict(scope["headers"]).get(b"authorization")
+        if value is None:
+            value = b"Bearer " + key_of(scope).encode("latin-1")  # pages that open a WebSocket have no other way
         scheme, _, sent = value.strip().partition(b" ")
         sent = sent.strip()
         if scheme.lower() != b"bearer" or not sent:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
 
-from gateway.engine.metrics import token_counts
 from gateway.errors import GatewayError, HostNotAllowed
 from gateway.surfaces.errors import RawHeaders, send_error
 from gateway.surfaces.middleware.cors import CorsPolicy
@@ -28,7 +27,10 @@ if TYPE_CHECKING:
 _SANE_ID = re.compile(rb"[\x20-\x7e]{1,128}")
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _FOREIGN_SITES = frozenset({b"cross-site", b"same-site"})
-_RESHAPED = frozenset({"sent_after", "first_output_after", "usage"})
+_PREFLIGHT = b"access-control-request-method"
+
+Seen = dict[bytes, bytes]
+"""The request's headers by name, the last one of each."""
 
 
 def _new_id() -> str:
@@ -79,31 +81,6 @@ class Sent:
         await self._send(message)
 
 
-class _Seen:
-    """The request headers this layer looks at, found in one pass. Bytes as sent; b"" when absent."""
-
-    __slots__ = ("authorized", "fetch_site", "hosts", "origin", "preflight", "request_id")
-
-    def __init__(self, headers: RawHeaders) -> None:
-        self.request_id = self.origin = self.fetch_site = b""
-        self.authorized = self.preflight = False
-        self.hosts: list[bytes] = []
-        for name, value in headers:
-            match name:
-                case b"host":
-                    self.hosts.append(value)
-                case b"x-request-id":
-                    self.request_id = value.strip()
-                case b"origin":
-                    self.origin = value
-                case b"authorization":
-                    self.authorized = True
-                case b"sec-fetch-site":
-                    self.fetch_site = value
-                case b"access-control-request-method":
-                    self.preflight = True
-
-
 class Edge:
     """Wraps the whole app.
 
@@ -149,51 +126,55 @@ class Edge:
             scope["method"] = "GET"  # what the handshake is on the wire; ASGI does not say it
             send = refusing(scope, send)
         started = self._clock()
-        seen = _Seen(scope["headers"])
-        request_id = seen.request_id.decode() if _SANE_ID.fullmatch(seen.request_id) else self._new_id()
-        sent = Sent(send, [(b"x-request-id", request_id.encode()), *self._cors.headers(seen.origin)], self._clock)
+        seen: Seen = dict(scope["headers"])
+        told = seen.get(b"x-request-id", b"").strip()
+        request_id = told.decode() if told and _SANE_ID.fullmatch(told) else self._new_id()
+        origin = seen.get(b"origin", b"")
+        sent = Sent(send, [(b"x-request-id", request_id.encode()), *self._cors.headers(origin)], self._clock)
         facts: dict[str, Any] = {}
         scope.setdefault("state", {}).update(request_id=request_id, facts=facts, sent=sent)
-        scope["path"] = scope["path"].rstrip("/") or "/"
+        if scope["path"].endswith("/"):
+            scope["path"] = scope["path"].rstrip("/") or "/"
         try:
             await self._serve(scope, receive, sent, seen)
         finally:
             facts.setdefault("outcome", "completed" if sent.complete else "cut")
             self._record(scope, sent, facts, started)
 
-    async def _serve(self, scope: Scope, receive: Receive, sent: Sent, seen: _Seen) -> None:
+    async def _serve(self, scope: Scope, receive: Receive, sent: Sent, seen: Seen) -> None:
         # No page reaches a Unix socket; its clients name any host.
         guarded = self._guarded and (scope.get("server") or ("", 0))[1] is not None
         refusal = self._refusal(scope, seen) if guarded else None
         if refusal is not None:
             scope["state"]["facts"]["error"] = refusal.code
             await send_error(sent, refusal)
-        elif scope["method"] == "OPTIONS" and seen.preflight and self._cors.allows(seen.origin):
+        elif scope["method"] == "OPTIONS" and _PREFLIGHT in seen and self._cors.allows(seen.get(b"origin", b"")):
             answer = Response(status_code=204)
             answer.raw_headers.extend(self._cors.preflight(scope["headers"]))
             await answer(scope, receive, sent)
         else:
             await self._app(scope, receive, sent)
 
-    def _refusal(self, scope: Scope, seen: _Seen) -> GatewayError | None:
+    def _refusal(self, scope: Scope, seen: Seen) -> GatewayError | None:
         """Why a loopback listener does not serve this request: it comes from a page of some other site.
 
         By DNS rebinding such a page reaches the listener under its own host name. Without it, it can still post blindly
         under the right name, with no key, and spend the user's quota. Browsers tell: by `Sec-Fetch-Site`, old ones by
         `Origin`. A WebSocket is worse, because no browser keeps a page from reading it: `Origin: null` is foreign, too.
         """
-        for host in seen.hosts:
-            if not self._host_is_ours(host):
+        for name, host in scope["headers"]:
+            if name == b"host" and not self._host_is_ours(host):
                 return HostNotAllowed(
                     f"The host name {host.decode('latin-1')[:200]!r} is not served here. "
                     "Use localhost or a loopback address, or add the name to server.allowed_hosts."
                 )
-        socket = scope["type"] == "websocket"
+        socket, origin = scope["type"] == "websocket", seen.get(b"origin", b"")
+        foreign = seen.get(b"sec-fetch-site") in _FOREIGN_SITES or _is_foreign(origin) or (socket and origin == b"null")
         if (
-            (socket or scope["method"] not in _SAFE_METHODS)
-            and (seen.fetch_site in _FOREIGN_SITES or _is_foreign(seen.origin) or (socket and seen.origin == b"null"))
-            and not seen.authorized
-            and not self._cors.allows(seen.origin)
+            foreign
+            and (socket or scope["method"] not in _SAFE_METHODS)
+            and b"authorization" not in seen
+            and not self._cors.allows(origin)
         ):
             return HostNotAllowed("Pages of other sites may not call this gateway. Add them to cors.allow_origins.")
         return None
@@ -213,9 +194,8 @@ class Edge:
             self._metrics.request(surface, method, sent.status, seconds=seconds, first_byte=first_byte)
             if facts["outcome"] == "client_left":
                 self._metrics.cancelled()
-        if "sent_after" in facts:
-            self._metrics.added(facts["sent_after"])
         line = {
+            **{name: value for name, value in facts.items() if value is not None},
             "method": method,
             "path": path,
             "status": sent.status,
@@ -225,18 +205,7 @@ class Edge:
             "request_id": scope["state"]["request_id"],
         }
         write = self._log.warning if sent.status >= 500 else self._log.info
-        write(event, **{**_told(facts), **line})
-
-
-def _told(facts: dict[str, Any]) -> dict[str, Any]:
-    """The facts as fields of the log line: durations in milliseconds, usage as plain counts."""
-    told = {name: value for name, value in facts.items() if value is not None and name not in _RESHAPED}
-    for name in ("sent_after", "first_output_after"):
-        if name in facts:
-            told[f"{name}_ms"] = _milliseconds(facts[name])
-    if counts := token_counts(facts.get("usage")):
-        told["tokens"] = counts
-    return told
+        write(event, **line)
 
 
 def _milliseconds(seconds: float | None) -> float | None:

@@ -8,7 +8,9 @@ No call makes a task, a queue or a timer of its own, and what one read brought g
 small events cost what their reads cost.
 """
 
+from gateway.upstreams.http1.exchange import Exchange
+from gateway.upstreams.http1.message import Destination, Message
 from gateway.upstreams.http1.opening import Dialer
 from gateway.upstreams.http1.transport import HTTP1Transport
 
-__all__ = ["Dialer", "HTTP1Transport"]
+__all__ = ["Destination", "Dialer", "Exchange", "HTTP1Transport", "Message"]

@@ -72,8 +72,16 @@ class Exchange(httpx2.AsyncByteStream):
                 connection.abandon(self)
                 raise
 
+    def rest(self) -> bytes:
+        """All that nobody has read of an answer that is complete."""
+        piece = b"".join(self._pieces)
+        self._pieces.clear()
+        return piece
+
     async def aclose(self) -> None:
         """End the answer. One that is not complete ends its connection, so that the server sees that nobody listens."""
+        if self.complete and not self._pieces:
+            return  # read to its end
         self._pieces.clear()
         if self.connection is not None:
             self.connection.abandon(self)

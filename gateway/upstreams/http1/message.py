@@ -5,10 +5,11 @@ Source: RFC 9112 §3 (request line), §5.5 and §6.3 (which bytes a field may ha
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, Sequence
 
 import httpx2
 
+RawHeaders = Sequence[tuple[bytes, bytes]]
 Origin = tuple[str, bytes, int]
 """Scheme, host and port."""
 
@@ -22,69 +23,102 @@ _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _VERBS = {name: name.encode() for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")}
 
 
+class Destination:
+    """An address, and what all requests that go there have in their heads: worked out once for all of them.
+
+    `netloc`: what the header Host says of the address.
+    """
+
+    __slots__ = ("_starts", "common", "host", "netloc", "origin", "target", "url")
+
+    def __init__(self, url: httpx2.URL, common: RawHeaders = ()) -> None:
+        self.url = url
+        self.netloc = url.netloc
+        self.host = url.netloc.decode("ascii", "replace")
+        self.target = url.raw_path
+        self.origin: Origin = (url.scheme, url.raw_host, url.port or _PORTS.get(url.scheme, 0))
+        self.common = common
+        self._starts: dict[str, bytes] = {}
+
+    def start(self, method: str) -> bytes:
+        """The request line and the common headers. Raises as a `Message` does."""
+        start = self._starts.get(method)
+        if start is None:
+            verb = _VERBS.get(method) or _verb(method)
+            if self.origin[0] not in _PORTS:
+                raise httpx2.UnsupportedProtocol(f"An address of http or https is needed, not {self.origin[0]!r}.")
+            if not self.target or self.target.translate(None, _VISIBLE):
+                raise httpx2.LocalProtocolError("The address of the request has characters that cannot be sent.")
+            start = self._starts[method] = b"%b %b HTTP/1.1\r\n%b" % (verb, self.target, lines_of(self.common))
+        return start
+
+
 class Message:
     """A request ready to be sent: `head` with its empty line, and either `body` or `stream`.
 
     `length`: of the body, as the head tells it; None when `chunked`. `bodyless`: the answer has no body, whatever its
     head says. `again`: may be sent a second time when a kept connection turns out to be dead: where the method is safe,
-    or the extension `resend` of the request allows it.
-
-    Raises LocalProtocolError for what must not be sent, UnsupportedProtocol for an address that is not http or https.
+    or where whoever sends it allows it.
     """
 
     __slots__ = ("again", "body", "bodyless", "chunked", "head", "length", "origin", "stream")
 
-    def __init__(self, request: httpx2.Request) -> None:
-        url = request.url
-        scheme = url.scheme
-        if scheme not in _PORTS:
-            raise httpx2.UnsupportedProtocol(f"An address of http or https is needed, not {scheme!r}.")
-        self.origin: Origin = (scheme, url.raw_host, url.port or _PORTS[scheme])
-        self.bodyless = request.method == "HEAD"
+    def __init__(
+        self,
+        method: str,
+        to: Destination,
+        headers: RawHeaders,
+        body: bytes | AsyncIterable[bytes] = b"",
+        *,
+        again: bool = False,
+    ) -> None:
+        """`headers`: all beside the common ones; Host and what tells how long the body is must be in one of the two.
+
+        Raises LocalProtocolError for what must not be sent, UnsupportedProtocol for an address that is not http(s).
+        """
+        self.origin = to.origin
+        self.bodyless = method == "HEAD"
         self.length: int | None = 0
         self.chunked = False
-        self.head = self._head(request.method, url.raw_path, request.headers.raw)
+        self.head = b"%b%b\r\n" % (to.start(method), lines_of(headers))
+        self._frame(to.common, headers)
         self.body = b""
         self.stream: AsyncIterable[bytes] | None = None
+        if isinstance(body, bytes):
+            self.body = body
+            self._fits(len(body))
+        else:
+            self.stream = body
+        self.again = self.stream is None and (again or method in _SAFE)
+
+    @classmethod
+    def of(cls, request: httpx2.Request) -> Message:
+        """The message that a request of httpx2 is; its extension `resend` allows to send it again."""
         stream = request.stream
         if isinstance(stream, httpx2.ByteStream):
-            self.body = b"".join(stream)
-            self._fits(len(self.body))
+            body: bytes | AsyncIterable[bytes] = b"".join(stream)
         else:
             assert isinstance(stream, httpx2.AsyncByteStream)
-            self.stream = stream
-        self.again = self.stream is None and (request.method in _SAFE or bool(request.extensions.get("resend")))
+            body = stream
+        again = bool(request.extensions.get("resend"))
+        return cls(request.method, Destination(request.url), request.headers.raw, body, again=again)
 
-    def _head(self, method: str, target: bytes, headers: list[tuple[bytes, bytes]]) -> bytes:
-        verb = _VERBS.get(method) or _verb(method)
-        if not target or target.translate(None, _VISIBLE):
-            raise httpx2.LocalProtocolError("The address of the request has characters that cannot be sent.")
-        lines = [verb + b" " + target + b" HTTP/1.1"]
-        names = []
+    def _frame(self, *parts: RawHeaders) -> None:
+        """Where the body ends, as the headers tell it."""
         hosts = framings = 0
-        for name, value in headers:
-            names.append(name)
-            lines.append(name + b": " + value)
-            size = len(name)
-            if size == 4:
-                hosts += name.lower() == b"host"
-            elif size == 14 and name.lower() == b"content-length":
-                framings += 1
-                self._told(value)
-            elif size == 17 and name.lower() == b"transfer-encoding":
-                framings += 1
-                self._coded(value)
-        lines += (b"", b"")
-        head = b"\r\n".join(lines)
-        if b"" in names or b"".join(names).translate(None, _TOKEN):
-            raise httpx2.LocalProtocolError("A header has a name that cannot be sent.")
-        # Every line has one end, the one written here: a value with an end of its own would start another line.
-        ends = len(lines) - 1
-        if head.count(b"\n") != ends or head.count(b"\r") != ends or head.translate(None, _TEXT):
-            raise httpx2.LocalProtocolError("A header has a value that cannot be sent.")
+        for part in parts:
+            for name, value in part:
+                size = len(name)
+                if size == 4:
+                    hosts += name.lower() == b"host"
+                elif size == 14 and name.lower() == b"content-length":
+                    framings += 1
+                    self._told(value)
+                elif size == 17 and name.lower() == b"transfer-encoding":
+                    framings += 1
+                    self._coded(value)
         if hosts != 1 or framings > 1:
             raise httpx2.LocalProtocolError("A request has one Host, and at most one header that says how long it is.")
-        return head
 
     def _told(self, value: bytes) -> None:
         if not value.isdigit() or len(value) > 18:
@@ -102,6 +136,20 @@ class Message:
             self.body = b"%x\r\n%b\r\n0\r\n\r\n" % (size, self.body) if size else b"0\r\n\r\n"
         elif size != self.length:
             raise httpx2.LocalProtocolError(f"The body has {size} bytes, and its head tells {self.length}.")
+
+
+def lines_of(headers: RawHeaders) -> bytes:
+    """Headers as lines. Raises LocalProtocolError for a name or a value that would be read as something else."""
+    names = [name for name, _ in headers]
+    lines = [b"%b: %b\r\n" % header for header in headers]
+    text = b"".join(lines)
+    if b"" in names or b"".join(names).translate(None, _TOKEN):
+        raise httpx2.LocalProtocolError("A header has a name that cannot be sent.")
+    # Every line has one end, the one written here: a value with an end of its own would start another line.
+    ends = len(lines)
+    if text.count(b"\n") != ends or text.count(b"\r") != ends or text.translate(None, _TEXT):
+        raise httpx2.LocalProtocolError("A header has a value that cannot be sent.")
+    return text
 
 
 def _verb(method: str) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 import httpx2
 
@@ -36,8 +37,19 @@ class HTTP1Transport(httpx2.AsyncBaseTransport):
         Raises ConnectTimeout, PoolTimeout, ReadTimeout, WriteTimeout, ConnectError, ReadError, WriteError,
         RemoteProtocolError, LocalProtocolError, UnsupportedProtocol, and what a streamed body raises.
         """
-        message = Message(request)
-        timeouts: dict[str, float | None] = request.extensions.get("timeout") or _NO_TIMEOUTS
+        exchange = await self.exchange(Message.of(request), request.extensions.get("timeout") or _NO_TIMEOUTS)
+        return httpx2.Response(
+            exchange.status,
+            headers=exchange.headers,
+            stream=exchange,
+            extensions={"http_version": exchange.version, "reason_phrase": exchange.reason},
+        )
+
+    async def exchange(self, message: Message, timeouts: Mapping[str, float | None]) -> Exchange:
+        """Send a message; the answer, with its head. The same as `handle_async_request`, without objects of httpx2.
+
+        Raises what that does.
+        """
         connection = self.pool.take(message.origin) or await self._connect(message, timeouts)
         exchange = connection.begin(message, timeouts.get("read"))
         try:
@@ -48,14 +60,11 @@ class HTTP1Transport(httpx2.AsyncBaseTransport):
             connection = await self._connect(message, timeouts, fresh=True)
             exchange = connection.begin(message, timeouts.get("read"))
             await self._exchange(connection, exchange, message, timeouts)
-        return httpx2.Response(
-            exchange.status,
-            headers=exchange.headers,
-            stream=exchange,
-            extensions={"http_version": exchange.version, "reason_phrase": exchange.reason},
-        )
+        return exchange
 
-    async def _connect(self, message: Message, timeouts: dict[str, float | None], *, fresh: bool = False) -> Connection:
+    async def _connect(
+        self, message: Message, timeouts: Mapping[str, float | None], *, fresh: bool = False
+    ) -> Connection:
         """A connection where none is idle: one that becomes free, or a new one."""
         pool = self.pool
         while (found := await pool.wait(None if fresh else message.origin, timeouts.get("pool"))) is not None:
@@ -75,7 +84,7 @@ class HTTP1Transport(httpx2.AsyncBaseTransport):
 
     @staticmethod
     async def _exchange(
-        connection: Connection, exchange: Exchange, message: Message, timeouts: dict[str, float | None]
+        connection: Connection, exchange: Exchange, message: Message, timeouts: Mapping[str, float | None]
     ) -> None:
         """Send the message and wait for the head of the answer."""
         try:

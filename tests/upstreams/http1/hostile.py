@@ -162,7 +162,7 @@ class _Owner:
         self.gone_ += 1
 
 
-_MESSAGES = {method: Message(httpx2.Request(method, "http://host/")) for method in ("GET", "HEAD")}
+_MESSAGES = {method: Message.of(httpx2.Request(method, "http://host/")) for method in ("GET", "HEAD")}
 
 
 def play(case: Case, loop: asyncio.AbstractEventLoop) -> Verdict:

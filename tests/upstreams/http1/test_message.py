@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.upstreams.http1.message import Message
+from gateway.upstreams.http1.message import Destination, Message
 from tests.upstreams.http1.answers import TOKEN
 
 HOST = (b"Host", b"host")
@@ -32,7 +32,7 @@ def message(
     **extensions: Any,
 ) -> Message:
     stream = httpx2.ByteStream(b"") if stream is None else stream
-    return Message(httpx2.Request(method, url, headers=headers, stream=stream, extensions=extensions))
+    return Message.of(httpx2.Request(method, url, headers=headers, stream=stream, extensions=extensions))
 
 
 def read(data: bytes) -> tuple[bytes, bytes, list[tuple[bytes, bytes]], bytes]:
@@ -139,7 +139,7 @@ def test_a_target_that_has_to_be_escaped_is_escaped_or_refused() -> None:
     url = httpx2.URL("http://host/")
     url._uri_reference = url._uri_reference._replace(path="/ HTTP/1.1\r\nX: y")
     with pytest.raises(httpx2.LocalProtocolError):
-        Message(httpx2.Request("GET", url, headers=[HOST], stream=httpx2.ByteStream(b"")))
+        Message.of(httpx2.Request("GET", url, headers=[HOST], stream=httpx2.ByteStream(b"")))
 
 
 @pytest.mark.proves("TRANSPORT-requests")
@@ -176,3 +176,35 @@ def test_an_origin_is_scheme_host_and_port(url: str, origin: tuple[str, bytes, i
 @pytest.mark.proves("TRANSPORT-resend")
 def test_only_what_may_be_repeated_is_sent_again(changes: dict[str, Any], again: bool) -> None:
     assert message(HOST, **changes).again is again
+
+
+@pytest.mark.proves("SPEED-head-once")
+@given(common=FIELDS, own=FIELDS)
+def test_common_and_own_headers_make_the_head_that_all_of_them_would(common: Any, own: Any) -> None:
+    url = httpx2.URL("http://host/path?a=b")
+    to = Destination(url, [HOST, *common])
+    length = (b"Content-Length", b"4")
+    for _ in range(2):
+        made = Message("POST", to, [*own, length], b"body")
+        assert made.head == Message("POST", Destination(url), [HOST, *common, *own, length], b"body").head
+        assert read(made.head + made.body)[3] == b"body"
+
+
+@pytest.mark.proves("SPEED-head-once")
+@pytest.mark.parametrize(
+    "common",
+    [
+        [],
+        [HOST, HOST],
+        [HOST, (b"X", b"a\r\nEvil: 1")],
+        [HOST, (b"X y", b"a")],
+        [HOST, (b"", b"a")],
+        [HOST, (b"Content-Length", b"0")],
+        [HOST, (b"Transfer-Encoding", b"chunked")],
+    ],
+)
+def test_what_could_be_read_in_two_ways_is_not_sent_as_a_common_header_either(common: Any) -> None:
+    to = Destination(httpx2.URL("http://host/"), common)
+    for _ in range(2):
+        with pytest.raises(httpx2.LocalProtocolError):
+            Message("POST", to, [(b"Content-Length", b"0")])

@@ -1,0 +1,128 @@
+"""An answer over HTTP on its way to whoever reads it: whole or in pieces, within limits, its failures as our errors."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from functools import cached_property
+from types import AsyncGeneratorType
+
+import httpx2
+
+from gateway.errors import UpstreamError, UpstreamTimeout
+from gateway.upstreams.faults import Faults
+from gateway.upstreams.http1 import Exchange
+
+RawHeaders = list[tuple[bytes, bytes]]
+
+_DECODED = frozenset({"gzip", "x-gzip", "deflate"})
+_PLAIN = frozenset({"", "identity"})
+_ABOUT_CODING = ("content-encoding", "content-length")
+
+
+class HTTPAnswer:
+    """An answer whose body has not been read (`gateway.upstreams.Answer`).
+
+    `headers`, by their names in lower case, are about the body as `chunks` gives it: where a coding is taken off, they
+    do not speak of it.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        raw: Sequence[tuple[bytes, bytes]],
+        stream: httpx2.AsyncByteStream,
+        faults: Faults,
+        *,
+        limit: int,
+        whole: float,
+        codings: tuple[str, ...] = (),
+    ) -> None:
+        """`faults`: what goes wrong as one of our errors. `limit`, `whole`: bytes and seconds of `read`.
+
+        `codings`: content codings that may stay.
+        """
+        self.status = status
+        self._raw = raw
+        self._stream = stream
+        self._faults = faults
+        self._limit = limit
+        self._whole = whole
+        self.headers: Mapping[str, str] = _by_name(raw)
+        self._encodings: set[str] = set()
+        if "content-encoding" in self.headers:
+            self._encodings = _codings(self.headers["content-encoding"], codings)
+            if self._encodings:
+                self.headers = {name: value for name, value in self.headers.items() if name not in _ABOUT_CODING}
+        self._pieces: AsyncGenerator[bytes] | None = None
+
+    @property
+    def set_cookie(self) -> list[str]:
+        """Every Set-Cookie as it came: they cannot be joined."""
+        return [value.decode("latin-1") for name, value in self._raw if name.lower() == b"set-cookie"]
+
+    @cached_property
+    def _decoding(self) -> AsyncIterator[bytes]:
+        return httpx2.Response(self.status, headers=list(self._raw), stream=self._stream).aiter_bytes()
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """The body as it comes, decompressed if the server compressed it unasked."""
+        self._pieces = self._read()
+        return self._pieces
+
+    async def _read(self) -> AsyncGenerator[bytes]:
+        with self._faults:
+            if not self._encodings:
+                async for piece in self._stream:
+                    yield piece
+            elif self._encodings <= _DECODED:
+                async for piece in self._decoding:
+                    yield piece
+            else:
+                raise UpstreamError(f"{self._faults.host} answered in an encoding it was not asked for.")
+
+    async def read(self) -> bytes:
+        """The whole body, in at most `limits.json_seconds` and `limits.response_bytes`."""
+        stream = self._stream
+        if isinstance(stream, Exchange) and stream.complete and not self._encodings:
+            body = stream.rest()  # it came in one read with its head, as most do
+            self._bound(len(body))
+            return body
+        pieces: list[bytes] = []
+        size = 0
+        try:
+            async with asyncio.timeout(self._whole):
+                async for piece in self.chunks():
+                    size += len(piece)
+                    self._bound(size)
+                    pieces.append(piece)
+        except TimeoutError as error:
+            raise UpstreamTimeout(f"{self._faults.host} took longer than {self._whole:g} seconds to answer.") from error
+        finally:
+            await self.aclose()
+        return b"".join(pieces)
+
+    def _bound(self, size: int) -> None:
+        if size > self._limit:
+            raise UpstreamError(f"The answer of {self._faults.host} is longer than {self._limit} bytes.")
+
+    async def aclose(self) -> None:
+        """End the answer: an unread body closes its connection, so that the server sees that nobody listens."""
+        await self._stream.aclose()
+        if isinstance(self._pieces, AsyncGeneratorType) and not self._pieces.ag_running:
+            await self._pieces.aclose()
+
+
+def _by_name(raw: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Headers by their names in lower case; those of one name joined (RFC 9110, 5.3)."""
+    found: dict[str, str] = {}
+    for name, value in raw:
+        key, text = name.lower().decode("latin-1"), value.decode("latin-1")
+        found[key] = f"{found[key]}, {text}" if key in found else text
+    return found
+
+
+def _codings(header: str, kept: tuple[str, ...]) -> set[str]:
+    """The codings of a Content-Encoding that have to be taken off: all of them, unless all may stay."""
+    found = {name.strip().lower() for name in header.split(",")} - _PLAIN
+    return set() if found <= set(kept) else found

@@ -1,0 +1,148 @@
+"""How answers go out: a head with what follows it."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from starlette.types import Receive, Scope, Send
+
+from gateway.cli.protocol import JOINED_BYTES, Outbox
+from tests.serving import serving
+
+HEAD = b"HTTP/1.1 200 OK\r\n\r\n"
+
+
+class Wire(asyncio.Transport):
+    """Remembers what was written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writes: list[bytes] = []
+        self.closed = False
+
+    def write(self, data: bytes) -> None:  # type: ignore[override]
+        assert not self.closed
+        self.writes.append(data)
+
+    def close(self) -> None:
+        self.closed = True
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+
+async def turn() -> None:
+    """One turn of the loop."""
+    await asyncio.sleep(0)
+
+
+@pytest.mark.proves("SPEED-one-write")
+async def test_a_head_and_its_body_are_one_write() -> None:
+    wire = Wire()
+    box = Outbox(wire, asyncio.get_running_loop())
+    box.write(HEAD)
+    box.write(b"body")
+    box.write(b"more")
+    assert wire.writes == [HEAD + b"body", b"more"]
+    await turn()
+    assert len(wire.writes) == 2
+
+
+@pytest.mark.proves("SPEED-one-write")
+async def test_a_head_that_nothing_follows_goes_out_in_the_next_turn() -> None:
+    wire = Wire()
+    box = Outbox(wire, asyncio.get_running_loop())
+    box.write(HEAD)
+    assert wire.writes == []
+    await turn()
+    assert wire.writes == [HEAD]
+
+
+@pytest.mark.proves("SPEED-one-write")
+async def test_a_long_body_is_not_copied_behind_its_head() -> None:
+    wire, body = Wire(), bytes(JOINED_BYTES + 1)
+    Outbox(wire, asyncio.get_running_loop()).write(body)
+    box = Outbox(wire, asyncio.get_running_loop())
+    box.write(HEAD)
+    box.write(body)
+    assert wire.writes == [body, HEAD, body]
+    assert wire.writes[2] is body
+
+
+@pytest.mark.proves("SPEED-one-write")
+async def test_two_heads_in_one_turn_stay_in_their_order() -> None:
+    wire = Wire()
+    box = Outbox(wire, asyncio.get_running_loop())
+    box.write(HEAD)
+    box.write(HEAD)
+    box.write(b"body")
+    await turn()
+    assert b"".join(wire.writes) == HEAD + HEAD + b"body"
+
+
+@pytest.mark.proves("SPEED-one-write")
+async def test_closing_sends_the_head_first() -> None:
+    wire = Wire()
+    box = Outbox(wire, asyncio.get_running_loop())
+    box.write(HEAD)
+    box.close()
+    assert (wire.writes, wire.closed, box.is_closing()) == ([HEAD], True, True)
+    await turn()
+
+
+async def _echo(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "lifespan":
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+        return
+    pieces = []
+    while True:
+        message = await receive()
+        pieces.append(message.get("body", b""))
+        if not message.get("more_body"):
+            break
+    body = b"".join(pieces)
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(body))]})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _told(base_url: str, request: bytes, until: bytes) -> bytes:
+    """What comes back on one connection, up to these bytes."""
+    host, port = base_url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port), limit=2**22)
+    try:
+        writer.write(request)
+        return await reader.readuntil(until)
+    finally:
+        writer.close()
+        await writer.wait_closed()
+
+
+@pytest.mark.proves("SPEED-one-write")
+async def test_pipelined_requests_are_answered_in_their_order() -> None:
+    bodies = [b"first", b"second", b"HTTP/1.1 like a head", b"", b"last"]
+    request = b"".join(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%b" % (len(b), b) for b in bodies)
+    async with serving(_echo) as base_url:
+        told = await _told(base_url, request, b"last")
+    assert [part.partition(b"\r\n\r\n")[2] for part in told.split(b"HTTP/1.1 200")[1:]] == [
+        b"first",
+        b"second",
+        b"HTTP/1.1 like a head",
+        b"",
+        b"last",
+    ]
+
+
+@pytest.mark.proves("SPEED-body-pieces")
+@pytest.mark.parametrize("size", [1, 7, 1000, 300_000])
+async def test_a_body_in_pieces_of_any_size_is_read_whole(size: int) -> None:
+    body = bytes(range(256)) * (1200 if size > 1 else 40) + b"the end"
+    pieces = [body[start : start + size] for start in range(0, len(body), size)]
+    chunks = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces)
+    request = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n%b0\r\n\r\n" % chunks
+    async with serving(_echo) as base_url:
+        told = await _told(base_url, request, b"the end")
+    assert told.partition(b"\r\n\r\n")[2] == body

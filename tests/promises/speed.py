@@ -1,0 +1,15 @@
+"""What is promised of: how little a request costs. What it costs is measured by `make bench`, never by a test."""
+
+from __future__ import annotations
+
+from tests.promises import Promise
+
+SPEED: dict[str, Promise] = {
+    "SPEED-one-write": Promise(
+        "speed 2", "A head goes out with what follows it; one that nothing follows is not held."
+    ),
+    "SPEED-body-pieces": Promise("speed 3", "A body in many small pieces is read whole, however the network cut it."),
+    "SPEED-no-task": Promise("speed 2", "A request that is answered at once makes no task, and leaves no timer."),
+    "SPEED-plain-names": Promise("speed 2", "A model's name that no list decides is looked up once."),
+    "SPEED-head-once": Promise("speed 2", "What the requests to a server have in common is rendered and checked once."),
+}
