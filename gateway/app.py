@@ -16,7 +16,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx2
-import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway import __version__, logs
@@ -27,6 +26,7 @@ from gateway.engine.engine import Engine
 from gateway.engine.metrics import Metrics
 from gateway.engine.passing import Passing
 from gateway.errors import StoreUnavailable
+from gateway.logs import get_logger
 from gateway.oauth.source import TokenSource
 from gateway.store import Store
 from gateway.surfaces import state, system
@@ -185,16 +185,14 @@ class App:
             templates=state.endpoints(self.store, limits, choices, passing=passing, there=rest),
             pages=system.routes(system.System(check=self.engine.check, metrics=self.metrics)),
             sockets={
-                "/v1/responses": WebSocketEndpoint(
-                    self.engine, limits, Journal(self.metrics, structlog.get_logger("gateway"))
-                )
+                "/v1/responses": WebSocketEndpoint(self.engine, limits, Journal(self.metrics, get_logger("gateway")))
             },
         )
 
     def _wrap(self, app: ASGIApp) -> ASGIApp:
         """The three layers of middleware, outermost last."""
         settings = self._settings
-        log = structlog.get_logger("gateway")
+        log = get_logger("gateway")
         loopback = all(address.is_loopback for address in listeners(settings))
         app = Auth(app, key=settings.auth.downstream_api_key.get_secret_value(), loopback=loopback)
         app = Errors(app, log=log)
@@ -233,7 +231,7 @@ class App:
         try:
             await self.store.open()
         except StoreUnavailable as error:
-            structlog.get_logger("gateway").error("the store cannot be used", reason=error.message, detail=error.detail)
+            get_logger("gateway").error("the store cannot be used", reason=error.message, detail=error.detail)
         restarts = asyncio.create_task(self.engine.keep_restarting())
         try:
             yield
@@ -266,6 +264,7 @@ class App:
         except OSError as error:
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return
+        logs.settle()  # uvicorn's workers end by the signal that stopped them
         await send({"type": "lifespan.shutdown.complete"})
 
 

@@ -17,6 +17,7 @@ from tests.promises.docs import DOCS
 from tests.promises.engine import ENGINE
 from tests.promises.hardening import HARDENING
 from tests.promises.http import HTTP
+from tests.promises.logs import LOGS
 from tests.promises.oauth import OAUTH
 from tests.promises.passthrough import PASSTHROUGH
 from tests.promises.providers import PROVIDERS
@@ -44,6 +45,7 @@ PROMISES: dict[str, Promise] = {
     **SIMULATOR,
     **CLI,
     **HTTP,
+    **LOGS,
     **ENGINE,
     **DOCS,
     **CHAT_SERVERS,

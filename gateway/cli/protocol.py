@@ -7,10 +7,10 @@ import secrets
 from typing import Any
 
 import httptools
-import structlog
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from gateway.errors import GatewayError, HeadTooLarge, InvalidRequest, RequestTimeout
+from gateway.logs import get_logger
 from gateway.surfaces.errors import render_error
 
 HEAD_BYTES = 128 * 1024
@@ -192,7 +192,7 @@ class Protocol(HttpToolsProtocol):
             head = b"".join(name + b": " + value + b"\r\n" for name, value in headers)
             self.transport.write(STATUS_LINE[status] + head + b"\r\n" + body)
             self._linger()
-            structlog.get_logger("gateway").info(
+            get_logger("gateway").info(
                 "request refused", status=status, error=error.code, request_id=request_id, detail=error.detail or None
             )
         else:

@@ -9,8 +9,6 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import structlog
-
 from gateway.core import json
 from gateway.engine.attempt import Attempt
 from gateway.engine.books import Books
@@ -25,6 +23,7 @@ from gateway.engine.state.state import State
 from gateway.engine.truncating import cut
 from gateway.engine.turn import Sink, Turn
 from gateway.errors import GatewayError, UnsupportedValue
+from gateway.logs import get_logger
 from gateway.upstreams import Call, Model, Upstream
 from gateway.upstreams.providers import Providers, Target, falls_back
 
@@ -75,7 +74,7 @@ class Engine:
             done=self._record,
             places=self._limits.background_responses,
             now=self._clock,
-            log=structlog.get_logger("gateway"),
+            log=get_logger("gateway"),
         )
 
     async def run(self, turn: Turn, sink: Sink) -> None:
@@ -111,7 +110,7 @@ class Engine:
         """For ever: end and start again what processes left that are gone. Needs a store."""
         assert self.state is not None
         limit = self._limits.open_item_bytes
-        log = structlog.get_logger("gateway")
+        log = get_logger("gateway")
         await Restart(self.state, self._providers, open_item_bytes=limit, log=log).keep()
 
     async def models(self) -> list[Model]:

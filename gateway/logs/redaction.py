@@ -15,6 +15,10 @@ REDACTED = "[redacted]"
 _MAX_TEXT = 16 * 1024
 _MAX_DEPTH = 8
 
+_REMEMBERED = 1024
+_REMEMBERED_CHARACTERS = 128
+"""How many names and texts known to be clean are kept, and the longest of them: some 200 KiB at most."""
+
 _SECRET_NAMES = frozenset(
     {
         "authorization",
@@ -78,9 +82,65 @@ _SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
 )
 
 
+_SCALARS = frozenset({int, float, bool, type(None)})
+
+_clean_names: set[str] = set()
+_clean_texts: set[str] = set()
+
+
 def redact(line: dict[str, Any]) -> dict[str, Any]:
-    """The same line without secrets, at any depth. Values become plain JSON; very long texts are cut."""
+    """The line without secrets, at any depth. Values become plain JSON; very long texts are cut.
+
+    A line with nothing to take out is returned as it is: so is nearly every line, and nearly all of its names and texts
+    stood in an earlier one.
+    """
+    return line if _is_clean(line, 0) else redact_each(line)
+
+
+def redact_each(line: dict[str, Any]) -> dict[str, Any]:
+    """What `redact` makes of a line, with no regard to earlier ones."""
     return {name: REDACTED if is_secret(name) and value else _clean(value, 0) for name, value in line.items()}
+
+
+def _is_clean(line: dict[str, Any], depth: int) -> bool:
+    """Whether `redact_each` would change nothing, as far as that is quickly seen: lists are not looked into."""
+    if not _clean_names.issuperset(line) and not _are_clean_names(line):
+        return False
+    for value in line.values():
+        kind = type(value)
+        if kind is str:
+            # Every shape has a mark or a blank in it. An id often has none, and is not worth remembering.
+            if (
+                value not in _clean_texts
+                and (len(value) > _REMEMBERED_CHARACTERS or not value.isalnum())
+                and not _is_clean_text(value)
+            ):
+                return False
+        elif kind not in _SCALARS and (kind is not dict or depth or not _is_clean(value, 1)):
+            return False
+    return True
+
+
+def _are_clean_names(line: dict[str, Any]) -> bool:
+    for name in line:
+        if type(name) is not str or is_secret(name):
+            return False
+        _remember(_clean_names, name)
+    return True
+
+
+def _is_clean_text(text: str) -> bool:
+    if len(text) > _MAX_TEXT or redact_text(text) != text:
+        return False
+    _remember(_clean_texts, text)
+    return True
+
+
+def _remember(known: set[str], text: str) -> None:
+    if len(text) <= _REMEMBERED_CHARACTERS:
+        if len(known) >= _REMEMBERED:
+            known.clear()  # what lines have in common is back with the next few
+        known.add(text)
 
 
 def redact_text(text: str) -> str:

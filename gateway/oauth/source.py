@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx2
-import structlog
 
 from gateway.errors import OAuthUnavailable
+from gateway.logs import get_logger
 from gateway.oauth.endpoint import TokenEndpoint
 from gateway.oauth.failures import Failure, Mark, next_mark
 from gateway.oauth.file import Stamp, TokenFile
@@ -39,7 +39,7 @@ _OLDEST_SECONDS = 8 * 86_400.0
 """When the end of a token cannot be read, its age decides."""
 _LOOK_SECONDS = 60.0
 _LOGIN = "Run `codex-gateway auth login`; a running gateway picks the new login up by itself."
-_log = structlog.get_logger("gateway.oauth")
+_log = get_logger("gateway.oauth")
 
 
 @dataclass(frozen=True, slots=True)

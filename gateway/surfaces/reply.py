@@ -48,7 +48,9 @@ class Reply:
         self._headers: Headers | None = None
         self._voice: Voice | None = None
         self._finished = False
-        self._write_lock = asyncio.Lock()
+        self._start_lock = asyncio.Lock()
+        self._open = False
+        """The status line of a stream has been sent."""
         self._output_at = self._sent_at = time.monotonic()
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
@@ -69,13 +71,16 @@ class Reply:
 
     async def write(self, data: bytes) -> None:
         """Send whole events at once; the first call sends the status line."""
-        self._output_at = time.monotonic()
-        await self._put(data)
+        self._output_at = self._sent_at = time.monotonic()
+        if self._open and not self._finished:
+            await self._send({"type": "http.response.body", "body": data, "more_body": True})
+        else:
+            await self._put(data)
 
     async def finish(self) -> None:
         """End the stream in good order."""
         self._finished = True
-        async with self._write_lock:
+        async with self._start_lock:
             await self._commit()
             await self._send({"type": "http.response.body", "body": b""})
 
@@ -135,7 +140,7 @@ class Reply:
             await self.finish()
 
     async def _put(self, data: bytes) -> None:
-        async with self._write_lock:  # the watcher and the engine both write; the status line comes first
+        async with self._start_lock:  # silences are filled beside the engine; the status line comes first
             if self._finished:
                 return
             await self._commit()
@@ -147,6 +152,7 @@ class Reply:
             return
         self.committed = True
         await self._start(200, self._headers or EVENT_STREAM)
+        self._open = True
 
     async def _start(self, status: int, headers: Headers) -> None:
         self._facts["status"] = status
