@@ -15,7 +15,11 @@ Rules: an owner sees only his own rows, and a guessed id answers like an unknown
 items and response objects as JSON, and no dialect, no HTTP and no settings beyond its own section. Engine and surfaces
 import it; it imports core and errors. `rows` has the values, `schema` the tables.
 
-Importing this package is cheap. `Store` brings SQLAlchemy, 20 MiB and a third of a second, when it is first named.
+Below them: `database` is opened, read and written; `sqlite` (threads) and `postgresql` (a pool) are its two kinds;
+`connection` says what work on it may do; `versions` makes the tables and `migrate` changes them.
+
+Importing this package is cheap. `Store` brings SQLAlchemy's core, 15 MiB and a fifth of a second, when it is first
+named; its ORM, greenlet and the dialect of PostgreSQL come only with PostgreSQL, Alembic only in a process of its own.
 """
 
 from __future__ import annotations

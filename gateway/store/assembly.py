@@ -5,15 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, or_, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ColumnElement, Text, and_, bindparam, or_, select
 
+from gateway.store.connection import Connection
 from gateway.store.rows import Json, StoredResponse
 from gateway.store.schema import items, responses
 from gateway.store.shared import dumped, loaded
 
+_OUTPUTS = (
+    select(items.c.response_id, items.c.body)
+    .where(items.c.response_id.in_(bindparam("the_keys", type_=Text, expanding=True)), items.c.step > 0)
+    .order_by(items.c.response_id, items.c.step, items.c.seq)
+)
 
-def alive(now: int) -> ColumnElement[bool]:
+
+def alive(now: ColumnElement[int] | int) -> ColumnElement[bool]:
     """Neither deleted nor expired."""
     return and_(responses.c.deleted.is_(None), or_(responses.c.expires.is_(None), responses.c.expires > now))
 
@@ -27,16 +33,11 @@ def label_of(name: str, value: object) -> str:
     return f"\n{dumped([name, value])}\n"
 
 
-async def assembled(connection: AsyncConnection, rows: Sequence[Any]) -> list[StoredResponse]:
+async def assembled(connection: Connection, rows: Sequence[Any]) -> list[StoredResponse]:
     """Responses of rows, with their outputs, in one more query."""
     outputs: dict[str, list[Json]] = {row.id: [] for row in rows}
-    query = (
-        select(items.c.response_id, items.c.body)
-        .where(items.c.response_id.in_(outputs), items.c.step > 0)
-        .order_by(items.c.response_id, items.c.step, items.c.seq)
-    )
-    for key, body in (await connection.execute(query)).all():
-        outputs[key].append(loaded(body))
+    for item in (await connection.execute(_OUTPUTS, {"the_keys": list(outputs)})).all():
+        outputs[item.response_id].append(loaded(item.body))
     return [_stored(row, outputs[row.id]) for row in rows]
 
 

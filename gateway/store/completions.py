@@ -9,6 +9,7 @@ from sqlalchemy import and_, func, select
 
 from gateway.store import items as pieces
 from gateway.store.assembly import alive, assembled, label_of
+from gateway.store.connection import Connection
 from gateway.store.rows import CONTINUABLE, Item, Order, Page, StoredResponse
 from gateway.store.schema import items, responses
 from gateway.store.shared import Shared, named
@@ -49,7 +50,8 @@ class Completions:
         for name, value in (metadata or {}).items():
             # The one way to look for a text, in the same case, that both databases know.
             query = query.where(func.replace(responses.c.labels, label_of(name, value), "") != responses.c.labels)
-        async with self._database.reading() as connection:
+
+        async def work(connection: Connection) -> Page[StoredResponse]:
             cursor = None
             if after is not None:
                 known = select(responses.c.id).where(kept, named(responses, "response", owner, after)).limit(1)
@@ -61,6 +63,8 @@ class Completions:
             )
             return Page(await assembled(connection, found.rows), found.more)
 
+        return await self._database.read(work)
+
     async def messages(
         self, owner: str, name: str, *, after: str | None = None, limit: int = 20, order: Order = "asc"
     ) -> Page[tuple[int, Item]] | None:
@@ -68,7 +72,8 @@ class Completions:
 
         Clients know message n as `<completion id>-<n>`. Raises UnknownCursor.
         """
-        async with self._database.reading() as connection:
+
+        async def work(connection: Connection) -> Page[tuple[int, Item]] | None:
             mine = named(responses, "response", owner, name)
             query = select(responses.c.id).where(mine, responses.c.surface == SURFACE, alive(self._shared.now()))
             key = (await connection.execute(query.limit(1))).scalar_one_or_none()
@@ -91,3 +96,5 @@ class Completions:
                 order=order,
                 shown=lambda row: (row.seq, pieces.item_of(row)),
             )
+
+        return await self._database.read(work)

@@ -6,16 +6,34 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, insert, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ColumnElement, and_, bindparam, delete, insert, or_, select, update
 
 from gateway.errors import ConversationLocked, InvalidRequest, StoreUnavailable
 from gateway.store import items as pieces
+from gateway.store.connection import Connection
 from gateway.store.ids import body_of
 from gateway.store.leases import Leases
 from gateway.store.rows import Conversation, Item, Json, NewItem, Order, Page
 from gateway.store.schema import conversations, items
-from gateway.store.shared import LEASE, Shared, dumped, loaded, named
+from gateway.store.shared import LEASE, Shared, called, dumped, loaded, named, names
+
+_VISIBLE = and_(called(conversations), conversations.c.deleted.is_(None))
+_GET = select(conversations).where(_VISIBLE).limit(1)
+_KEY = select(conversations.c.id).where(_VISIBLE).limit(1)
+_KEY_LOCKED = _KEY.with_for_update()
+_ITEMS = (
+    select(*pieces.SHOWN)
+    .select_from(conversations.outerjoin(items, items.c.conversation_id == conversations.c.id))
+    .where(_VISIBLE)
+    .order_by(items.c.position)
+)
+_FREE = or_(conversations.c.lock_token.is_(None), conversations.c.lock_until < bindparam("now"))
+_LOCK = update(conversations).where(_VISIBLE, _FREE).returning(conversations.c.id)
+_UNLOCK = (
+    update(conversations)
+    .where(conversations.c.id == bindparam("the_key"), conversations.c.lock_token == bindparam("the_token"))
+    .values(lock_token=None, lock_holder=None, lock_until=None)
+)
 
 
 class Conversations:
@@ -56,7 +74,7 @@ class Conversations:
             "updated": now,
         }
 
-        async def work(connection: AsyncConnection) -> Conversation:
+        async def work(connection: Connection) -> Conversation:
             if id and await _key(connection, owner, id) is not None:
                 raise InvalidRequest(f"There is a conversation with id {id!r} already.", param="id")
             made = (await connection.execute(insert(conversations).returning(conversations), row)).one()
@@ -66,7 +84,7 @@ class Conversations:
         return await self._database.write(work)
 
     async def get(self, owner: str, name: str) -> Conversation | None:
-        rows = await self._database.rows(select(conversations).where(_visible(owner, name)).limit(1))
+        rows = await self._database.rows(_GET, names("conversation", owner, name))
         return _conversation(rows[0]) if rows else None
 
     async def page(
@@ -76,11 +94,11 @@ class Conversations:
 
         Raises UnknownCursor.
         """
-        async with self._database.reading() as connection:
+
+        async def work(connection: Connection) -> Page[Conversation]:
             cursor = None
             if after is not None:
-                query = select(conversations.c.id).where(_visible(owner, after)).limit(1)
-                cursor = (await connection.execute(query)).scalar_one_or_none()
+                cursor = await _key(connection, owner, after)
                 if cursor is None:
                     raise pieces.unknown_cursor(after)
             return await pieces.page(
@@ -92,6 +110,8 @@ class Conversations:
                 order=order,
                 shown=_conversation,
             )
+
+        return await self._database.read(work)
 
     async def update(
         self,
@@ -115,7 +135,7 @@ class Conversations:
             .returning(conversations)
         )
 
-        async def work(connection: AsyncConnection) -> Conversation | None:
+        async def work(connection: Connection) -> Conversation | None:
             row = (await connection.execute(statement)).first()
             return None if row is None else _conversation(row)
 
@@ -134,7 +154,7 @@ class Conversations:
             "share_id": None,
         }
 
-        async def work(connection: AsyncConnection) -> bool:
+        async def work(connection: Connection) -> bool:
             gone = await connection.execute(update(conversations).where(_visible(owner, name)).values(emptied))
             return gone.rowcount > 0
 
@@ -145,7 +165,7 @@ class Conversations:
     async def add(self, owner: str, name: str, drafts: Sequence[NewItem]) -> list[Item] | None:
         """Append items; the new ones."""
 
-        async def work(connection: AsyncConnection) -> list[Item] | None:
+        async def work(connection: Connection) -> list[Item] | None:
             key = await _key(connection, owner, name)
             if key is None:
                 return None
@@ -155,13 +175,7 @@ class Conversations:
 
     async def items(self, owner: str, name: str) -> list[Item] | None:
         """All of them, oldest first, in one query: what the model is sent."""
-        query = (
-            select(*pieces.SHOWN)
-            .select_from(conversations.outerjoin(items, items.c.conversation_id == conversations.c.id))
-            .where(_visible(owner, name))
-            .order_by(items.c.position)
-        )
-        rows = await self._database.rows(query)
+        rows = await self._database.rows(_ITEMS, names("conversation", owner, name))
         return [pieces.item_of(row) for row in rows if row.id is not None] if rows else None
 
     async def item_page(
@@ -171,7 +185,8 @@ class Conversations:
 
         Raises UnknownCursor.
         """
-        async with self._database.reading() as connection:
+
+        async def work(connection: Connection) -> Page[Item] | None:
             key = await _key(connection, owner, name)
             if key is None:
                 return None
@@ -179,6 +194,8 @@ class Conversations:
             return await pieces.item_page(
                 connection, listed, items.c.position, owner, after=after, limit=limit, order=order
             )
+
+        return await self._database.read(work)
 
     async def item(self, owner: str, name: str, item: str) -> Item | None:
         """One of its items."""
@@ -194,7 +211,7 @@ class Conversations:
     async def remove(self, owner: str, name: str, item: str) -> bool:
         """Take an item out; of a call and its result, the other half too. A response that made it keeps it."""
 
-        async def work(connection: AsyncConnection) -> bool:
+        async def work(connection: Connection) -> bool:
             key = await _key(connection, owner, name, lock=True)
             listed = items.c.conversation_id == key
             query = select(items.c.id, items.c.call_id).where(listed, named(items, "item", owner, item)).limit(1)
@@ -234,12 +251,15 @@ class Conversations:
 
     async def _lock(self, owner: str, name: str) -> tuple[str | None, str]:
         token, now = self._shared.ulid(), self._shared.now()
-        free = or_(conversations.c.lock_token.is_(None), conversations.c.lock_until < now)
-        taken = {"lock_token": token, "lock_holder": self._shared.holder, "lock_until": now + LEASE}
-        taking = update(conversations).where(_visible(owner, name), free).values(taken).returning(conversations.c.id)
+        taking = names("conversation", owner, name) | {
+            "now": now,
+            "lock_token": token,
+            "lock_holder": self._shared.holder,
+            "lock_until": now + LEASE,
+        }
 
-        async def work(connection: AsyncConnection) -> str | None:
-            key: str | None = (await connection.execute(taking)).scalar_one_or_none()
+        async def work(connection: Connection) -> str | None:
+            key: str | None = (await connection.execute(_LOCK, taking)).scalar_one_or_none()
             if key is None and await _key(connection, owner, name) is not None:
                 raise ConversationLocked(
                     "Another response is running on this conversation. Wait for its end.", param="conversation"
@@ -249,16 +269,13 @@ class Conversations:
         return await self._database.write(work), token
 
     async def _unlock(self, key: str, token: str) -> None:
-        mine = and_(conversations.c.id == key, conversations.c.lock_token == token)
-        freed = {"lock_token": None, "lock_holder": None, "lock_until": None}
-
-        async def work(connection: AsyncConnection) -> None:
-            await connection.execute(update(conversations).where(mine).values(freed))
+        async def work(connection: Connection) -> None:
+            await connection.execute(_UNLOCK, {"the_key": key, "the_token": token})
 
         await self._database.write(work)
 
 
-async def detach(connection: AsyncConnection, gone: ColumnElement[bool]) -> None:
+async def detach(connection: Connection, gone: ColumnElement[bool]) -> None:
     """Take items out of their conversation; those that belong to no response are deleted."""
     await connection.execute(delete(items).where(gone, items.c.response_id.is_(None)))
     await connection.execute(update(items).where(gone).values(conversation_id=None, position=None))
@@ -268,9 +285,9 @@ def _visible(owner: str, name: str) -> ColumnElement[bool]:
     return and_(named(conversations, "conversation", owner, name), conversations.c.deleted.is_(None))
 
 
-async def _key(connection: AsyncConnection, owner: str, name: str, *, lock: bool = False) -> str | None:
-    query = select(conversations.c.id).where(_visible(owner, name)).limit(1)
-    key: str | None = (await connection.execute(query.with_for_update() if lock else query)).scalar_one_or_none()
+async def _key(connection: Connection, owner: str, name: str, *, lock: bool = False) -> str | None:
+    asked = names("conversation", owner, name)
+    key: str | None = (await connection.execute(_KEY_LOCKED if lock else _KEY, asked)).scalar_one_or_none()
     return key
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Table, and_, func, or_, select, text
 
 from gateway.store import versions
+from gateway.store.connection import Connection
 from gateway.store.database import Database
+from gateway.store.place import Place
 from gateway.store.rows import Json, Stats, TableStats
 from gateway.store.schema import keys, metadata, secrets
 
@@ -22,22 +25,24 @@ _LEFT_OUT = {keys.c.hash}
 
 async def stats(database: Database) -> Stats:
     """Counts and ages of every table."""
+    return await database.read(partial(_stats, database.place))
+
+
+async def _stats(place: Place, connection: Connection) -> Stats:
+    _, version = await versions.look(connection)
     tables = []
-    async with database.reading() as connection:
-        _, version = await versions.look(connection)
-        for name in TABLES:
-            table = metadata.tables[name]
-            query = select(func.count()).select_from(table)
-            if "created" in table.c:
-                query = query.add_columns(func.min(table.c.created), func.max(table.c.created))
-            row = (*(await connection.execute(query)).one(), None, None)
-            tables.append(TableStats(table=name, rows=row[0], oldest=row[1], newest=row[2]))
-        file = database.place.file
-        if file is None:
-            size = (await connection.execute(text("SELECT pg_database_size(current_database())"))).scalar_one()
-        else:
-            size = sum(part.stat().st_size for part in _parts(file) if part.exists())
-    return Stats(place=database.place.shown, schema=version or "", size=size, tables=tables)
+    for name in TABLES:
+        table = metadata.tables[name]
+        query = select(func.count()).select_from(table)
+        if "created" in table.c:
+            query = query.add_columns(func.min(table.c.created), func.max(table.c.created))
+        row = (*(await connection.execute(query)).one(), None, None)
+        tables.append(TableStats(table=name, rows=row[0], oldest=row[1], newest=row[2]))
+    if place.file is None:
+        size = (await connection.execute(text("SELECT pg_database_size(current_database())"))).scalar_one()
+    else:
+        size = sum(part.stat().st_size for part in _parts(place.file) if part.exists())
+    return Stats(place=place.shown, schema=version or "", size=size, tables=tables)
 
 
 async def export(database: Database, name: str) -> AsyncIterator[Json]:

@@ -9,11 +9,11 @@ import asyncio
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from functools import partial
 
-from sqlalchemy import insert, select
+from sqlalchemy import Text, bindparam, insert, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.errors import NotFound
+from gateway.store.connection import Connection
 from gateway.store.rows import Frame, LeaseLost
 from gateway.store.schema import responses, stream_frames
 from gateway.store.shared import Shared
@@ -22,6 +22,24 @@ from gateway.store.watch import Watch, ring
 GROUP_SECONDS = 0.02
 """Between the beginnings of two commits of this process."""
 READ_AT_ONCE = 500
+
+_INSERT = insert(stream_frames)
+_READ = (
+    select(stream_frames.c.seq, stream_frames.c.frame)
+    .where(stream_frames.c.response_id == bindparam("the_key"), stream_frames.c.seq > bindparam("after"))
+    .order_by(stream_frames.c.seq)
+    .limit(bindparam("at_most"))
+)
+_ENDED = select(responses.c.completed, responses.c.deleted).where(responses.c.id == bindparam("the_key"))
+_OURS = (
+    select(responses.c.id)
+    .where(
+        responses.c.id.in_(bindparam("the_keys", type_=Text, expanding=True)),
+        responses.c.completed.is_(None),
+        responses.c.holder == bindparam("the_holder"),
+    )
+    .with_for_update(read=True)
+)
 
 Batch = tuple[str, Sequence[Frame], "asyncio.Future[None]"]
 
@@ -53,13 +71,8 @@ class FrameLog:
 
     async def read(self, response: str, after: int = -1, limit: int = READ_AT_ONCE) -> list[Frame]:
         """The frames beyond number `after` that are there now, oldest first."""
-        query = (
-            select(stream_frames.c.seq, stream_frames.c.frame)
-            .where(stream_frames.c.response_id == response, stream_frames.c.seq > after)
-            .order_by(stream_frames.c.seq)
-            .limit(limit)
-        )
-        return [Frame(row.seq, bytes(row.frame)) for row in await self._shared.database.rows(query)]
+        asked = {"the_key": response, "after": after, "at_most": limit}
+        return [Frame(row.seq, bytes(row.frame)) for row in await self._shared.database.rows(_READ, asked)]
 
     async def follow(self, response: str, after: int = -1) -> AsyncGenerator[Frame]:
         """The frames beyond number `after`, and those to come, until the response has ended.
@@ -84,8 +97,7 @@ class FrameLog:
             await self._task
 
     async def _ended(self, response: str) -> bool:
-        query = select(responses.c.completed, responses.c.deleted).where(responses.c.id == response)
-        found = await self._shared.database.rows(query)
+        found = await self._shared.database.rows(_ENDED, {"the_key": response})
         if found and found[0].deleted is not None:
             raise NotFound("The response has been deleted.")
         return not found or found[0].completed is not None
@@ -117,22 +129,19 @@ class FrameLog:
         _settle((batch for batch in batches if batch[0] not in ours), LeaseLost("Another process has this response."))
         self._watch.touched(ours)
 
-    async def _write(self, batches: Sequence[Batch], connection: AsyncConnection) -> set[str]:
+    async def _write(self, batches: Sequence[Batch], connection: Connection) -> set[str]:
         """Write the frames of the responses that are still ours; returns which these are."""
-        keys = {response for response, _, _ in batches}
-        query = select(responses.c.id).where(
-            responses.c.id.in_(keys), responses.c.completed.is_(None), responses.c.holder == self._shared.holder
-        )
-        ours = set((await connection.execute(query.with_for_update(read=True))).scalars())
+        asked = {"the_keys": [response for response, _, _ in batches], "the_holder": self._shared.holder}
+        ours = set((await connection.execute(_OURS, asked)).scalars())
         await write_frames(connection, ((key, frame) for key, frames, _ in batches if key in ours for frame in frames))
         return ours
 
 
-async def write_frames(connection: AsyncConnection, frames: Iterable[tuple[str, Frame]]) -> None:
+async def write_frames(connection: Connection, frames: Iterable[tuple[str, Frame]]) -> None:
     """Write frames of responses, by their keys, as a part of this transaction."""
     rows = [{"response_id": key, "seq": frame.seq, "frame": frame.data} for key, frame in frames]
     if rows:
-        await connection.execute(insert(stream_frames), rows)
+        await connection.execute(_INSERT, rows)
         await ring(connection)
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.store.assembly import alive
+from gateway.store.connection import Connection
 from gateway.store.ids import body_of
 from gateway.store.rows import Claim
 from gateway.store.schema import idempotency, responses
-from gateway.store.shared import HOUR, Shared
+from gateway.store.shared import HOUR, Shared, insert_unless_there
 
 ABANDONED = 60_000
 """A claim whose response was never begun is of a process that died in between."""
@@ -28,7 +27,7 @@ class Idempotency:
     async def claim(self, owner: str, key: str, body_hash: str, response: str) -> Claim:
         """Claim a key for a response, by the id it will have; or learn whose it is."""
 
-        async def work(connection: AsyncConnection) -> Claim:
+        async def work(connection: Connection) -> Claim:
             now = self._shared.now()
             row = {
                 "owner": owner,
@@ -56,13 +55,13 @@ class Idempotency:
         """Give a key back whose request failed before any upstream was called, so that it can be tried again."""
         claimed = and_(_named(owner, key), idempotency.c.response_id == (body_of("response", response) or response))
 
-        async def work(connection: AsyncConnection) -> None:
+        async def work(connection: Connection) -> None:
             await connection.execute(delete(idempotency).where(claimed))
 
         await self._database.write(work)
 
 
-async def _known(connection: AsyncConnection, owner: str, key: str, now: int) -> Any:
+async def _known(connection: Connection, owner: str, key: str, now: int) -> Any:
     """The claim, and the key of its response once that was begun."""
     mine = and_(responses.c.owner == owner, responses.c.wire_id == idempotency.c.response_id)
     begun = and_(mine, alive(now))  # an answer that is gone cannot be given again
@@ -74,10 +73,9 @@ async def _known(connection: AsyncConnection, owner: str, key: str, now: int) ->
     return (await connection.execute(query)).first()
 
 
-async def _insert(connection: AsyncConnection, row: dict[str, object]) -> bool:
+async def _insert(connection: Connection, row: dict[str, object]) -> bool:
     """Insert, unless the key is there; PostgreSQL waits for another transaction that is inserting it."""
-    insert = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert
-    return (await connection.execute(insert(idempotency).on_conflict_do_nothing(), row)).rowcount == 1
+    return (await connection.execute(insert_unless_there(connection.dialect.name, idempotency), row)).rowcount == 1
 
 
 def _named(owner: str, key: str) -> ColumnElement[bool]:

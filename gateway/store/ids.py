@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from threading import Lock
 from typing import Literal
 
 from gateway.core.ids import PREFIXES
@@ -27,6 +28,7 @@ _OTHER_KINDS = frozenset({"asst", "file", "qst", "evt", "call"})
 
 _PARTS = re.compile(r"([A-Za-z]+)[_-](.*)", re.DOTALL)
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_PAIRS = tuple(first + second for first in _ALPHABET for second in _ALPHABET)
 
 
 def storable(text: str) -> str:
@@ -52,20 +54,31 @@ def body_of(kind: Kind, text: object) -> str | None:
 
 
 class Ulids:
-    """Makes ULIDs that ascend, also within one millisecond.
+    """Makes ULIDs that ascend, also within one millisecond, and in several threads.
 
-    `now`: milliseconds since 1970. `randomness`: that many random bytes, as `os.urandom` gives them.
+    `now`: milliseconds since 1970. `randomness`: that many random bytes, as `os.urandom` gives them; it is asked now
+    and then, because it lets other threads run.
     """
 
     def __init__(self, now: Callable[[], int], randomness: Callable[[int], bytes]) -> None:
         self._now = now
         self._randomness = randomness
         self._last = -1
+        self._unused = b""
+        self._one_at_a_time = Lock()
 
     def __call__(self) -> str:
-        moment = self._now()
-        if moment > self._last >> 80:
-            self._last = moment << 80 | int.from_bytes(self._randomness(10), "big")
-        else:  # the same millisecond, or a clock that was set back
-            self._last += 1
-        return "".join(_ALPHABET[self._last >> shift & 31] for shift in range(125, -1, -5))
+        with self._one_at_a_time:
+            moment = self._now()
+            if moment > self._last >> 80:
+                self._last = moment << 80 | int.from_bytes(self._ten_bytes(), "big")
+            else:  # the same millisecond, or a clock that was set back
+                self._last += 1
+            number = self._last
+        return "".join([_PAIRS[number >> shift & 1023] for shift in range(120, -1, -10)])
+
+    def _ten_bytes(self) -> bytes:
+        if not self._unused:
+            self._unused = self._randomness(640)
+        ten, self._unused = self._unused[:10], self._unused[10:]
+        return ten

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import zip_longest
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, bindparam, insert, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ColumnElement, CompoundSelect, Select, bindparam, insert, select, union_all, update
 
 from gateway.errors import UnknownCursor
+from gateway.store.connection import Connection
 from gateway.store.ids import body_of
 from gateway.store.rows import Item, NewItem, Order, Page
 from gateway.store.rows import Row as RowType
-from gateway.store.schema import conversations, items
+from gateway.store.schema import Word, conversations, items
 from gateway.store.shared import Shared, dumped, loaded, named
 
 SHOWN = (
@@ -30,6 +31,37 @@ SHOWN = (
 ASKED_AT_ONCE = 5_000
 """Ids in one query; both databases take at most about 32,000 parameters."""
 
+_INSERT = insert(items)
+_OF_RESPONSE = (
+    select(items.c.id).where(items.c.response_id == bindparam("the_response")).order_by(items.c.step, items.c.seq)
+)
+_PLACE = update(items).where(items.c.id == bindparam("the_key"))
+_TAKE_POSITIONS = (
+    update(conversations)
+    .where(conversations.c.id == bindparam("the_key"), conversations.c.deleted.is_(None))
+    .values(next_position=conversations.c.next_position + bindparam("the_count"), updated=bindparam("now"))
+    .returning(conversations.c.next_position)
+)
+
+
+def _taken_of(wires: Any) -> CompoundSelect[Any]:
+    """Ids that are among these, each with its owner. Keys count too: a client may send back what a list showed it.
+
+    Not with OR, and keys without their owner: SQLite would read all that the owner has, to find a few.
+    """
+    return union_all(
+        select(items.c.wire_id, items.c.owner).where(
+            items.c.owner == bindparam("the_owner"), items.c.wire_id.in_(wires)
+        ),
+        select(items.c.id, items.c.owner).where(items.c.id.in_(wires)),
+    )
+
+
+_FEW = [f"wire_{number}" for number in range(3)]
+_TAKEN_OF_FEW = _taken_of([bindparam(name, type_=Word) for name in _FEW])
+"""As many as most turns have. A list of any length is put into the statement's text each time, which costs more."""
+_TAKEN_OF_MANY = _taken_of(bindparam("the_wires", type_=Word, expanding=True))
+
 
 def item_of(row: Any) -> Item:
     """An item of a row that has the columns `SHOWN`."""
@@ -46,7 +78,7 @@ def item_of(row: Any) -> Item:
 
 
 async def append(
-    connection: AsyncConnection,
+    connection: Connection,
     shared: Shared,
     owner: str,
     drafts: Sequence[NewItem],
@@ -72,7 +104,7 @@ async def append(
         if position is not None:
             row |= {"conversation_id": conversation, "position": position + index}
         rows.append(row)
-    await connection.execute(insert(items), rows)
+    await connection.execute(_INSERT, rows)
     return [
         Item(row["id"], row["wire_id"], row["type"], row["role"], row["step"], row["body"], draft.meta, row["created"])
         for row, draft in zip(rows, drafts, strict=True)
@@ -96,51 +128,44 @@ def _row(shared: Shared, owner: str, draft: NewItem, key: str, wire: str) -> dic
     }
 
 
-async def attach(connection: AsyncConnection, shared: Shared, response: str, conversation: str) -> None:
+async def attach(connection: Connection, shared: Shared, response: str, conversation: str) -> None:
     """Put the items of a response, which were kept beside it, at the end of its conversation."""
-    query = select(items.c.id).where(items.c.response_id == response).order_by(items.c.step, items.c.seq)
-    keys = (await connection.execute(query)).scalars().all()
+    keys = (await connection.execute(_OF_RESPONSE, {"the_response": response})).scalars().all()
     if not keys:
         return
     position = await take_positions(connection, shared, conversation, len(keys))
     if position is not None:
-        await connection.execute(
-            update(items)
-            .where(items.c.id == bindparam("key"))
-            .values(conversation_id=conversation, position=bindparam("place")),
-            [{"key": key, "place": position + index} for index, key in enumerate(keys)],
-        )
+        places = [
+            {"the_key": key, "conversation_id": conversation, "position": position + index}
+            for index, key in enumerate(keys)
+        ]
+        await connection.execute(_PLACE, places)
 
 
-async def take_positions(connection: AsyncConnection, shared: Shared, conversation: str, count: int) -> int | None:
+async def take_positions(connection: Connection, shared: Shared, conversation: str, count: int) -> int | None:
     """The first of so many places at the end of a conversation; None when it is gone.
 
     The row stays locked until the transaction ends, so that places are filled in their order.
     """
-    statement = (
-        update(conversations)
-        .where(conversations.c.id == conversation, conversations.c.deleted.is_(None))
-        .values(next_position=conversations.c.next_position + count, updated=shared.now())
-        .returning(conversations.c.next_position)
-    )
-    end: int | None = (await connection.execute(statement)).scalar_one_or_none()
+    asked = {"the_key": conversation, "the_count": count, "now": shared.now()}
+    end: int | None = (await connection.execute(_TAKE_POSITIONS, asked)).scalar_one_or_none()
     return None if end is None else end - count
 
 
-async def _taken(connection: AsyncConnection, owner: str, wires: Sequence[str]) -> set[str]:
-    taken: set[str] = set()
-    for start in range(0, len(wires), ASKED_AT_ONCE):
-        part = wires[start : start + ASKED_AT_ONCE]
-        # Keys count too: a client may send back what a list showed it.
-        used = or_(items.c.wire_id.in_(part), items.c.id.in_(part))
-        query = select(items.c.wire_id, items.c.id).where(items.c.owner == owner, used)
-        for row in (await connection.execute(query)).all():
-            taken.update(row)
-    return taken
+async def _taken(connection: Connection, owner: str, wires: Sequence[str]) -> set[str]:
+    found: list[Any] = []
+    if 0 < len(wires) <= len(_FEW):
+        asked = dict(zip_longest(_FEW, wires, fillvalue=wires[0]))
+        found += (await connection.execute(_TAKEN_OF_FEW, asked | {"the_owner": owner})).all()
+    else:
+        for start in range(0, len(wires), ASKED_AT_ONCE):
+            part = {"the_owner": owner, "the_wires": wires[start : start + ASKED_AT_ONCE]}
+            found += (await connection.execute(_TAKEN_OF_MANY, part)).all()
+    return {name for name, whose in found if whose == owner}
 
 
 async def page(
-    connection: AsyncConnection,
+    connection: Connection,
     query: Select[Any],
     column: ColumnElement[Any],
     *,
@@ -160,7 +185,7 @@ async def page(
 
 
 async def item_page(
-    connection: AsyncConnection,
+    connection: Connection,
     listed: ColumnElement[bool],
     column: ColumnElement[Any],
     owner: str,

@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 
 from sqlalchemy import and_, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.errors import StoreUnavailable
+from gateway.store.connection import Connection
 from gateway.store.schema import conversations, responses
 from gateway.store.shared import LEASE, Shared
 
@@ -67,7 +67,7 @@ class Leases:
         running = and_(responses.c.id.in_(names), responses.c.completed.is_(None), responses.c.holder == holder)
         locked = and_(conversations.c.lock_holder == holder, conversations.c.lock_token.in_(names))
 
-        async def work(connection: AsyncConnection) -> None:
+        async def work(connection: Connection) -> None:
             await connection.execute(update(responses).where(running).values(lease=until))
             await connection.execute(update(conversations).where(locked).values(lock_until=until))
 

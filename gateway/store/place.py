@@ -39,7 +39,7 @@ def place_of(url: str, workdir: Path) -> Place:
 
 
 def _file(path: Path, *, ours: bool = False) -> Place:
-    return Place(URL.create("sqlite+aiosqlite", database=str(path)), f"the file {path}", path, ours)
+    return Place(URL.create("sqlite", database=str(path)), f"the file {path}", path, ours)
 
 
 def _asyncpg(url: URL) -> URL:

@@ -10,9 +10,9 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from sqlalchemy import and_, func, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.errors import StoreUnavailable
+from gateway.store.connection import Connection
 from gateway.store.leases import Leases
 from gateway.store.responses import Responses
 from gateway.store.rows import Ending, Interrupted, StoredResponse
@@ -109,7 +109,7 @@ class Recovery:
         )
         holding = update(responses).where(left).values(holder=self._shared.holder, lease=now + LEASE)
 
-        async def work(connection: AsyncConnection) -> bool:
+        async def work(connection: Connection) -> bool:
             return (await connection.execute(holding)).rowcount == 1
 
         taken = await self._shared.database.write(work)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from functools import partial
 
 from sqlalchemy import ColumnElement, Table, and_, delete, exists, or_, select, tuple_, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.store.connection import Connection, Work
 from gateway.store.conversations import detach
 from gateway.store.schema import conversations, events, idempotency, items, ledger, responses, stream_frames
 from gateway.store.shared import DAY, Shared
@@ -18,13 +17,11 @@ FRAMES = 5_000
 GRACE = 3_600_000
 """Between the deletion and the purge: what was running may still name what was deleted."""
 
-Step = Callable[[AsyncConnection], Awaitable[int]]
-
 
 async def sweep(shared: Shared) -> dict[str, int]:
     """Delete everything that is over; how many rows of each table."""
     now, settings = shared.now(), shared.settings
-    steps: dict[str, Step] = {
+    steps: dict[str, Work[int]] = {
         # Before the logs, which stay as long as a key stands for them.
         "idempotency": partial(_rows, idempotency, idempotency.c.expires <= now),
         "stream_frames": partial(_frames, now - settings.frames_minutes * 60_000),
@@ -50,13 +47,13 @@ async def _forget(shared: Shared, before: int) -> None:
         conversations.c.updated < before, conversations.c.deleted.is_(None), conversations.c.lock_token.is_(None)
     )
 
-    async def work(connection: AsyncConnection) -> None:
+    async def work(connection: Connection) -> None:
         await connection.execute(update(conversations).where(old).values(deleted=shared.now()))
 
     await shared.database.write(work)
 
 
-async def _rows(table: Table, over: ColumnElement[bool], connection: AsyncConnection) -> int:
+async def _rows(table: Table, over: ColumnElement[bool], connection: Connection) -> int:
     key = table.primary_key.columns
     if len(key) == 1:
         column = next(iter(key))
@@ -65,7 +62,7 @@ async def _rows(table: Table, over: ColumnElement[bool], connection: AsyncConnec
     return (await connection.execute(delete(table).where(over))).rowcount
 
 
-async def _frames(before: int, connection: AsyncConnection) -> int:
+async def _frames(before: int, connection: Connection) -> int:
     """Logs of responses that ended long enough ago, and that no Idempotency-Key stands for."""
     claimed = exists().where(idempotency.c.owner == responses.c.owner, idempotency.c.response_id == responses.c.wire_id)
     old = and_(responses.c.logged, responses.c.completed < before, ~claimed)
@@ -81,7 +78,7 @@ async def _frames(before: int, connection: AsyncConnection) -> int:
     return gone or 1
 
 
-async def _responses(before: int, connection: AsyncConnection) -> int:
+async def _responses(before: int, connection: Connection) -> int:
     """Responses that are deleted or expired, and that no other stands on. Parents follow in the next batch."""
     child = responses.alias()
     over = or_(responses.c.deleted < before, responses.c.expires < before)
@@ -96,7 +93,7 @@ async def _responses(before: int, connection: AsyncConnection) -> int:
     return len(keys)
 
 
-async def _conversation_items(before: int, connection: AsyncConnection) -> int:
+async def _conversation_items(before: int, connection: Connection) -> int:
     """Items of deleted conversations; those of responses stay with these."""
     over = select(conversations.c.id).where(conversations.c.deleted < before)
     query = select(items.c.id).where(items.c.conversation_id.in_(over)).limit(BATCH)
@@ -106,7 +103,7 @@ async def _conversation_items(before: int, connection: AsyncConnection) -> int:
     return len(keys)
 
 
-async def _conversations(before: int, connection: AsyncConnection) -> int:
+async def _conversations(before: int, connection: Connection) -> int:
     """Deleted conversations, which are empty by now."""
     query = select(conversations.c.id).where(conversations.c.deleted < before).limit(BATCH)
     keys = (await connection.execute(query)).scalars().all()

@@ -1,12 +1,13 @@
-"""What every part of the store works with, and the two phrases that every query needs."""
+"""What every part of the store works with, and the phrases that many statements need."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Table, and_, false, or_
+from sqlalchemy import ColumnElement, Insert, Table, and_, bindparam, or_
 
 from gateway.core import json
 from gateway.store.database import Database
@@ -32,12 +33,34 @@ class Shared:
     holder: str
 
 
+def called(table: Table) -> ColumnElement[bool]:
+    """Rows that a client calls what `names` tells: for statements that are made once."""
+    either = or_(table.c.id == bindparam("the_id"), table.c.wire_id == bindparam("the_wire"))
+    return and_(table.c.owner == bindparam("the_owner"), either)
+
+
+def names(kind: Kind, owner: str, name: str) -> dict[str, str]:
+    """The parameters of `called`; a name of another kind becomes one that no row has."""
+    body = body_of(kind, name) or ""
+    return {"the_owner": owner, "the_id": body.lower(), "the_wire": body}
+
+
 def named(table: Table, kind: Kind, owner: str, name: str) -> ColumnElement[bool]:
-    """Rows of this owner that a client calls `name`; none when the name is of another kind."""
-    body = body_of(kind, name)
-    if body is None:
-        return false()
+    """`called` and `names` in one: for statements that are made when they are needed."""
+    body = body_of(kind, name) or ""
     return and_(table.c.owner == owner, or_(table.c.id == body.lower(), table.c.wire_id == body))
+
+
+@cache
+def insert_unless_there(dialect: str, table: Table) -> Insert:
+    """Insert, unless a unique key is there; PostgreSQL waits for another transaction that is inserting it."""
+    if dialect == "postgresql":
+        from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - 3 MiB that SQLite does not need
+
+        return postgresql.insert(table).on_conflict_do_nothing()
+    from sqlalchemy.dialects import sqlite  # noqa: PLC0415 - as above
+
+    return sqlite.insert(table).on_conflict_do_nothing()
 
 
 def dumped(value: object) -> str:

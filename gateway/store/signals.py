@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from sqlalchemy import insert, text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.store.connection import Connection
 from gateway.store.rows import Json, Signal
 from gateway.store.schema import events
 from gateway.store.shared import Shared, dumped
@@ -19,10 +19,11 @@ WAITING = 1_000
 """Signals that a listener may leave unread; then the oldest are lost."""
 
 _LOCK = 7_061_990_414
+_INSERT = insert(events)
 
 
 async def put(
-    connection: AsyncConnection,
+    connection: Connection,
     shared: Shared,
     *,
     owner: str,
@@ -35,7 +36,7 @@ async def put(
         # Numbers are given before the commit. Without this lock a reader could see 6 before 5, and then never see 5.
         await connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
     row = {"owner": owner, "type": type, "subject": subject, "body": dumped(body), "created": shared.now()}
-    await connection.execute(insert(events), row)
+    await connection.execute(_INSERT, row)
     await ring(connection)
 
 
@@ -70,7 +71,7 @@ class Signals:
     async def send(self, owner: str, type: str, subject: str = "", body: Json | None = None) -> None:  # noqa: A002 - the column
         """Tell every listener, here and elsewhere."""
 
-        async def work(connection: AsyncConnection) -> None:
+        async def work(connection: Connection) -> None:
             await put(connection, self._shared, owner=owner, type=type, subject=subject, body=body or {})
 
         await self._shared.database.write(work)

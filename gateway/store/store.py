@@ -10,9 +10,8 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-import structlog
-
 from gateway.errors import StoreUnavailable
+from gateway.logs import get_logger
 from gateway.store import export, retention
 from gateway.store.completions import Completions
 from gateway.store.conversations import Conversations
@@ -70,7 +69,7 @@ class Store:
         self.conversations = Conversations(self._shared, self._leases)
         self.completions = Completions(self._shared)
         self.frames = FrameLog(self._shared, self._watch)
-        log = structlog.get_logger("gateway.store")
+        log = get_logger("gateway.store")
         self.recovery = Recovery(self._shared, self.responses, self._leases, log)
         self.idempotency = Idempotency(self._shared)
         self.ledger = Ledger(self._shared, log)

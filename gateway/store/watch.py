@@ -11,9 +11,9 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from sqlalchemy import func, select, text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Text, bindparam, func, select, text
 
+from gateway.store.connection import Connection
 from gateway.store.faults import unavailable
 from gateway.store.rows import Signal
 from gateway.store.schema import events, responses, stream_frames
@@ -25,11 +25,17 @@ FAILED_SECONDS = 1.0
 CHANNEL = "codex_gateway"
 _AT_ONCE = 1_000
 
+_NEW = select(events).where(events.c.seq > bindparam("seen")).order_by(events.c.seq).limit(_AT_ONCE)
+_LAST = select(func.max(stream_frames.c.seq)).where(stream_frames.c.response_id == responses.c.id).scalar_subquery()
+_HOW_FAR = select(responses.c.id, responses.c.completed, _LAST.label("last")).where(
+    responses.c.id.in_(bindparam("the_keys", type_=Text, expanding=True))
+)
+
 Deliver = Callable[[Signal], None]
 Follower = tuple[int, "asyncio.Future[None]"]
 
 
-async def ring(connection: AsyncConnection) -> None:
+async def ring(connection: Connection) -> None:
     """Wake the pollers of other processes when this transaction is committed."""
     if connection.dialect.name == "postgresql":
         await connection.execute(text(f"NOTIFY {CHANNEL}"))
@@ -122,8 +128,7 @@ class Watch:
 
     async def _look(self) -> None:
         if self._listeners:
-            query = select(events).where(events.c.seq > self._seen).order_by(events.c.seq).limit(_AT_ONCE)
-            for row in await self._shared.database.rows(query):
+            for row in await self._shared.database.rows(_NEW, {"seen": self._seen}):
                 self._seen = row.seq
                 signal = Signal(row.seq, row.owner, row.type, row.subject, loaded(row.body), row.created)
                 for deliver in tuple(self._listeners):
@@ -132,10 +137,8 @@ class Watch:
             await self._look_for_frames()
 
     async def _look_for_frames(self) -> None:
-        last = select(func.max(stream_frames.c.seq)).where(stream_frames.c.response_id == responses.c.id)
         keys = list(self._followers)
-        query = select(responses.c.id, responses.c.completed, last.scalar_subquery().label("last"))
-        found = {row.id: row for row in await self._shared.database.rows(query.where(responses.c.id.in_(keys)))}
+        found = {row.id: row for row in await self._shared.database.rows(_HOW_FAR, {"the_keys": keys})}
         for key in keys:
             row = found.get(key)
             if row is None or row.completed is not None:

@@ -45,9 +45,9 @@ class CompactEndpoint:
             body=body,
             document=document,
             request_id=state["request_id"],
-            hints=Hints(session_id=session_id(scope), owner=state.get("owner", "operator")),
+            hints=Hints(session_id=session_id(dict(scope["headers"])), owner=state.get("owner", "operator")),
             facts=state["facts"],
-            once=once_key(scope),
+            once=once_key(dict(scope["headers"])),
         )
 
         async def run(sink: Reply) -> None:

@@ -43,7 +43,7 @@ class InputTokensEndpoint:
             body=body,
             document=document,
             request_id=state["request_id"],
-            hints=Hints(session_id=session_id(scope), owner=state.get("owner", "operator")),
+            hints=Hints(session_id=session_id(dict(scope["headers"])), owner=state.get("owner", "operator")),
             facts=state["facts"],
         )
         await reply.answer(scope, receive, send, self._limits, partial(self._run, turn))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -47,14 +48,15 @@ class RunEndpoint:
         document: Json = {}
         if not self._may_be_empty or body.strip():
             document, body = parse_body(body, self._limits.json_depth)
+        headers: dict[bytes, bytes] = dict(scope["headers"])
         turn = Turn(
             dialect=self._dialect,
             body=body,
             document=document,
             request_id=state["request_id"],
-            hints=Hints(session_id=session_id(scope), owner=state.get("owner", "operator")),
+            hints=Hints(session_id=session_id(headers), owner=state.get("owner", "operator")),
             facts=facts,
-            once=once_key(scope),
+            once=once_key(headers),
         )
         await reply.answer(scope, receive, send, self._limits, partial(self._engine.run, turn))
 
@@ -87,19 +89,17 @@ def _row(model: Model) -> Json:
     return {"id": model.id, "object": "model", "created": model.created, "owned_by": model.owned_by}
 
 
-def session_id(scope: Scope) -> str:
+def session_id(headers: Mapping[bytes, bytes]) -> str:
     """The id by which a program names its conversation in a header; "" when it does not."""
-    found: dict[bytes, bytes] = dict(scope["headers"])
     for name in SESSION_HEADERS:
-        if value := found.get(name):
+        if value := headers.get(name):
             return value.decode("latin-1")
     return ""
 
 
-def once_key(scope: Scope) -> str:
+def once_key(headers: Mapping[bytes, bytes]) -> str:
     """The Idempotency-Key; "" without one. Raises InvalidRequest for one that cannot be a key."""
-    found: dict[bytes, bytes] = dict(scope["headers"])
-    key = found.get(b"idempotency-key", b"").decode("latin-1").strip()
+    key = headers.get(b"idempotency-key", b"").decode("latin-1").strip()
     if len(key) > LONGEST_KEY or not key.isprintable():
         message = f"Idempotency-Key must be up to {LONGEST_KEY} printable characters."
         raise InvalidRequest(message, param="Idempotency-Key")

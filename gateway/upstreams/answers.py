@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from types import AsyncGeneratorType
 
 import httpx2
@@ -115,11 +115,18 @@ class HTTPAnswer:
 
 def _by_name(raw: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
     """Headers by their names in lower case; those of one name joined (RFC 9110, 5.3)."""
-    found: dict[str, str] = {}
-    for name, value in raw:
-        key, text = name.lower().decode("latin-1"), value.decode("latin-1")
-        found[key] = f"{found[key]}, {text}" if key in found else text
+    found = {_name(name): value.decode("latin-1") for name, value in raw}
+    if len(found) < len(raw):
+        found = {}
+        for name, value in raw:
+            key, text = _name(name), value.decode("latin-1")
+            found[key] = f"{found[key]}, {text}" if key in found else text
     return found
+
+
+@lru_cache(maxsize=256)
+def _name(name: bytes) -> str:
+    return name.lower().decode("latin-1")
 
 
 def _codings(header: str, kept: tuple[str, ...]) -> set[str]:

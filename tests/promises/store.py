@@ -39,5 +39,8 @@ STORE: dict[str, Promise] = {
     "STORE-off": Promise("design §5.2", "a store that is switched off keeps nothing and says so"),
     "STORE-private": Promise("design §6", "only its owner can read the file"),
     "STORE-place": Promise("design §5.2", "the URL names a file or PostgreSQL, and no password is shown"),
-    "STORE-cheap": Promise("design §4", "SQLAlchemy and Alembic are imported when they are needed"),
+    "STORE-together": Promise(
+        "performance §6", "work is one visit to a thread; what waits shares a transaction, and none fails with another"
+    ),
+    "STORE-cheap": Promise("design §4", "a start imports no ORM, no Alembic and nothing of PostgreSQL"),
 }

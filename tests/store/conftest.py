@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.config import Store as Settings
 from gateway.store import Store
+from gateway.store.connection import Connection
 from gateway.store.schema import metadata
 from tests.store.home import Home
 from tests.store.postgres import Server, server
@@ -40,7 +40,7 @@ def postgres_url(postgres: Server) -> str:
 
 
 async def _empty(home: Home) -> None:
-    async def work(connection: AsyncConnection) -> None:
+    async def work(connection: Connection) -> None:
         await connection.execute(text(f"TRUNCATE {', '.join(metadata.tables)} RESTART IDENTITY CASCADE"))
 
     async with home.store() as store:

@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.config import Settings
 from gateway.config import Store as StoreSettings
 from gateway.errors import StoreUnavailable
 from gateway.store import Store
 from gateway.store.check import check
+from gateway.store.connection import Connection
 from gateway.store.place import place_of
 from tests.store.home import OWNER, Home, answer, message, response
 from tests.store.postgres import Server
@@ -126,7 +126,7 @@ async def test_a_full_disk_fails_what_writes_and_not_what_reads(tmp_path: Path) 
     async with Home("", tmp_path).store() as store:
         await store.responses.save(response("resp_a"), [message("x")])
 
-        async def fill(connection: AsyncConnection) -> None:
+        async def fill(connection: Connection) -> None:
             await connection.exec_driver_sql("PRAGMA max_page_count=1")  # SQLite makes it the size of now
 
         await store.database.write(fill)
@@ -135,7 +135,7 @@ async def test_a_full_disk_fails_what_writes_and_not_what_reads(tmp_path: Path) 
         assert await store.responses.response(OWNER, "resp_a") is not None
         assert await store.responses.response(OWNER, "resp_b") is None
 
-        async def empty(connection: AsyncConnection) -> None:
+        async def empty(connection: Connection) -> None:
             await connection.exec_driver_sql("PRAGMA max_page_count=100000")
 
         await store.database.write(empty)
@@ -207,8 +207,8 @@ async def main():
 
 if os.geteuid() == 0:
     import pwd
-    from sqlalchemy.dialects.sqlite import aiosqlite
-    import aiosqlite as driver  # what is imported later may not be readable then
+    from sqlalchemy.dialects.sqlite import pysqlite
+    import sqlite3  # what is imported later may not be readable then
     os.setgid(65534)
     os.setuid(65534)
 asyncio.run(main())
@@ -275,7 +275,7 @@ async def test_connections_that_postgresql_cut_are_made_again(
 WITHOUT_DRIVER = """
 import asyncio, sys
 from pathlib import Path
-sys.modules["asyncpg"] = None
+sys.modules[sys.argv[1]] = None
 from gateway.config import Store as Settings
 from gateway.errors import StoreUnavailable
 from gateway.store import Store
@@ -287,11 +287,17 @@ except StoreUnavailable as error:
 
 
 @pytest.mark.proves("STORE-unavailable")
-def test_a_driver_that_is_not_installed_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("missing", ["asyncpg", "greenlet"])
+def test_a_driver_that_is_not_installed_is_named(missing: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", WITHOUT_DRIVER], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", WITHOUT_DRIVER, missing],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
     )
-    assert "pip install 'codex-gateway[postgres]'" in done.stdout
+    assert f"{missing} is not installed. Install it: pip install 'codex-gateway[postgres]'" in done.stdout
 
 
 @pytest.mark.proves("STORE-unavailable")

@@ -152,3 +152,16 @@ async def test_ids_of_another_owner_name_nothing(store: Store) -> None:
         assert page is not None
         assert [item.shown()["content"][0]["text"] for item in page.rows] == [text]
         assert page.rows[0].shown()["id"] == "msg_q"
+
+
+@pytest.mark.proves("STORE-owners")
+async def test_an_id_that_is_another_owners_key_is_like_any_other(store: Store) -> None:
+    theirs = await store.conversations.create("one", [message("q")])
+    listed = await store.conversations.items("one", theirs.key)
+    assert listed is not None
+    key = listed[0].key
+    for owner, kept in (("two", True), ("one", False)):
+        made = await store.conversations.create(owner, [message("q", id=f"msg_{key}")])
+        found = await store.conversations.items(owner, made.key)
+        assert found is not None
+        assert (found[0].wire_id == key) is kept

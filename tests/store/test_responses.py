@@ -25,16 +25,13 @@ async def statements(store: Store, work: Awaitable[object]) -> list[str]:
     def note(connection: object, cursor: object, statement: str, *_: object) -> None:
         sent.append(statement)
 
-    # On PostgreSQL both are one.
-    both = [engine.sync_engine for engine in (store.database._reader, store.database._writer) if engine is not None]
-    engines = list({engine.pool: engine for engine in both}.values())
-    for engine in engines:
-        event.listen(engine, "before_cursor_execute", note)
+    assert store.database._driver is not None
+    engine = store.database._driver.engine
+    event.listen(engine, "before_cursor_execute", note)
     try:
         await work
     finally:
-        for engine in engines:
-            event.remove(engine, "before_cursor_execute", note)
+        event.remove(engine, "before_cursor_execute", note)
     return sent
 
 

@@ -6,9 +6,9 @@ import json
 
 import pytest
 from sqlalchemy import insert, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.store import Store
+from gateway.store.connection import Connection
 from gateway.store.export import TABLES
 from gateway.store.schema import conversations, events, items, keys, ledger, metadata, responses, secrets
 from tests.store.home import OWNER, Home, answer, ending, frames, message, response, running
@@ -168,7 +168,7 @@ async def test_every_row_is_exported_once_and_secrets_are_not(store: Store) -> N
     key = await store.responses.begin(running("resp_a"))
     await store.frames.append(key, frames(*range(700)))
 
-    async def plant(connection: AsyncConnection) -> None:
+    async def plant(connection: Connection) -> None:
         base = {"label": "l", "owner": OWNER, "created": 1}
         await connection.execute(insert(keys), {"id": "k", "hash": "SECRET", **base})
         await connection.execute(insert(secrets), {"name": "s", "value": b"SECRET", "version": 1})

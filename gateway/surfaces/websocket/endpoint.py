@@ -52,7 +52,7 @@ class WebSocketEndpoint:
             engine=self._engine,
             limits=self._limits,
             journal=self._journal,
-            hints=Hints(session_id=session_id(scope), owner=scope["state"].get("owner", "operator")),
+            hints=Hints(session_id=session_id(dict(scope["headers"])), owner=scope["state"].get("owner", "operator")),
         )
 
 

@@ -12,6 +12,8 @@ import httpx2
 RawHeaders = Sequence[tuple[bytes, bytes]]
 Origin = tuple[str, bytes, int]
 """Scheme, host and port."""
+Start = tuple[bytes, int]
+"""The first lines of a head, and how many of them are Host."""
 
 _TOKEN = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _VISIBLE = bytes(range(0x21, 0x7F))
@@ -20,6 +22,7 @@ _TEXT = bytes([0x09, 0x0A, 0x0D, *range(0x20, 0x7F), *range(0x80, 0x100)])
 
 _PORTS = {"http": 80, "https": 443}
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_FRAMING = frozenset({b"content-length", b"transfer-encoding"})
 _VERBS = {name: name.encode() for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")}
 
 
@@ -38,9 +41,9 @@ class Destination:
         self.target = url.raw_path
         self.origin: Origin = (url.scheme, url.raw_host, url.port or _PORTS.get(url.scheme, 0))
         self.common = common
-        self._starts: dict[str, bytes] = {}
+        self._starts: dict[str, Start] = {}
 
-    def start(self, method: str) -> bytes:
+    def start(self, method: str) -> Start:
         """The request line and the common headers. Raises as a `Message` does."""
         start = self._starts.get(method)
         if start is None:
@@ -49,7 +52,10 @@ class Destination:
                 raise httpx2.UnsupportedProtocol(f"An address of http or https is needed, not {self.origin[0]!r}.")
             if not self.target or self.target.translate(None, _VISIBLE):
                 raise httpx2.LocalProtocolError("The address of the request has characters that cannot be sent.")
-            start = self._starts[method] = b"%b %b HTTP/1.1\r\n%b" % (verb, self.target, lines_of(self.common))
+            if any(name.lower() in _FRAMING for name, _ in self.common):
+                raise httpx2.LocalProtocolError("How long a body is cannot be the same for all.")
+            lines = b"%b %b HTTP/1.1\r\n%b" % (verb, self.target, lines_of(self.common))
+            start = self._starts[method] = (lines, sum(name.lower() == b"host" for name, _ in self.common))
         return start
 
 
@@ -80,8 +86,9 @@ class Message:
         self.bodyless = method == "HEAD"
         self.length: int | None = 0
         self.chunked = False
-        self.head = b"%b%b\r\n" % (to.start(method), lines_of(headers))
-        self._frame(to.common, headers)
+        lines, hosts = to.start(method)
+        self.head = b"%b%b\r\n" % (lines, lines_of(headers))
+        self._frame(hosts, headers)
         self.body = b""
         self.stream: AsyncIterable[bytes] | None = None
         if isinstance(body, bytes):
@@ -103,20 +110,19 @@ class Message:
         again = bool(request.extensions.get("resend"))
         return cls(request.method, Destination(request.url), request.headers.raw, body, again=again)
 
-    def _frame(self, *parts: RawHeaders) -> None:
-        """Where the body ends, as the headers tell it."""
-        hosts = framings = 0
-        for part in parts:
-            for name, value in part:
-                size = len(name)
-                if size == 4:
-                    hosts += name.lower() == b"host"
-                elif size == 14 and name.lower() == b"content-length":
-                    framings += 1
-                    self._told(value)
-                elif size == 17 and name.lower() == b"transfer-encoding":
-                    framings += 1
-                    self._coded(value)
+    def _frame(self, hosts: int, headers: RawHeaders) -> None:
+        """Where the body ends, as the headers tell it. `hosts`: how many there are among the common ones."""
+        framings = 0
+        for name, value in headers:
+            size = len(name)
+            if size == 4:
+                hosts += name.lower() == b"host"
+            elif size == 14 and name.lower() == b"content-length":
+                framings += 1
+                self._told(value)
+            elif size == 17 and name.lower() == b"transfer-encoding":
+                framings += 1
+                self._coded(value)
         if hosts != 1 or framings > 1:
             raise httpx2.LocalProtocolError("A request has one Host, and at most one header that says how long it is.")
 

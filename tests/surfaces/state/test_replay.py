@@ -9,10 +9,10 @@ from typing import Any
 import httpx2
 import pytest
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.core import json, usage
 from gateway.core.response import complete_response
+from gateway.store.connection import Connection
 from gateway.store.rows import Frame
 from gateway.surfaces.router import Router
 from gateway.surfaces.state import routes
@@ -173,7 +173,7 @@ async def test_a_stream_that_is_not_kept_is_refused(world: World) -> None:
 async def test_a_stream_is_not_resumed_once_its_log_is_swept(world: World, home: Home) -> None:
     key = await ended(world)
 
-    async def forget(connection: AsyncConnection) -> None:
+    async def forget(connection: Connection) -> None:
         await connection.execute(text("DELETE FROM stream_frames WHERE response_id = :key"), {"key": key})
 
     await world.store.database.write(forget)
@@ -205,7 +205,7 @@ async def test_a_bad_question_for_a_stream_is_named(world: World, query: str, co
 async def test_a_log_that_is_lost_on_the_way_is_told_as_an_error(world: World) -> None:
     await logged(world)
 
-    async def lose(connection: AsyncConnection) -> None:
+    async def lose(connection: Connection) -> None:
         await connection.execute(text("ALTER TABLE stream_frames RENAME TO lost"))
 
     async with asyncio.timeout(20), world.http.stream("GET", "/v1/responses/resp_1?stream=true") as answer:
