@@ -34,8 +34,8 @@ test-clients: $(VENV)/installed-clients ## Drive the openai and AI SDKs for Node
 	@$(BIN)/python -m tests.clients.install
 	@$(BIN)/python -m pytest -n 2 -q tests/clients
 
-# Needs nginx and wrk, and says so. BENCH="--rounds 3 --only json,burst" makes it shorter.
-bench: $(VENV)/installed ## Measure the gateway beside nginx and a plain proxy (six minutes)
+# Needs nginx and wrk, and says so. BENCH="--quick" or "--rounds 3 --only json,streams" makes it shorter.
+bench: $(VENV)/installed-bench ## Measure the gateway beside nginx and a plain proxy (twelve minutes)
 	@$(BIN)/python -m bench.run $(BENCH)
 
 check: $(VENV)/installed-dev ## Format, lint, types and imports
@@ -58,6 +58,11 @@ $(VENV)/installed: pyproject.toml deploy/constraints.txt | $(BIN)/python
 $(VENV)/installed-dev: pyproject.toml deploy/constraints.txt | $(BIN)/python
 	@echo "installing codex-gateway and its tools into $(VENV) (once, about two minutes)"
 	@$(PIP) --editable '.[dev]'
+	@touch $@ $(VENV)/installed
+
+$(VENV)/installed-bench: pyproject.toml deploy/constraints.txt | $(BIN)/python
+	@echo "installing codex-gateway and httpx into $(VENV) (once, about a minute)"
+	@$(PIP) --editable '.[bench]'
 	@touch $@ $(VENV)/installed
 
 $(VENV)/installed-clients: pyproject.toml deploy/constraints.txt | $(BIN)/python

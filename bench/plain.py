@@ -1,7 +1,9 @@
-"""The proxy that anybody would write first: Starlette, an httpx2 client as it is shipped, the standard library's json.
+"""The proxy that anybody would write first: Starlette, an httpx client as it is shipped, the standard library's json.
 
 It checks no key, translates nothing and keeps nothing: `make bench` measures it beside the gateway, so that "cheaper
-than plain" is a number of the same run. `BENCH_UPSTREAM` is the address that paths are appended to.
+than plain" is a number of the same run. `BENCH_FILES` and `BENCH_MODEL` are the addresses that paths are appended to,
+for answers in one piece and for streams. One setting of the client is not the default: with the default of 5 s, a
+stream would end when its model thinks for longer.
 """
 
 from __future__ import annotations
@@ -11,29 +13,33 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import httpx2
+import httpx
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-UPSTREAM = os.environ.get("BENCH_UPSTREAM", "http://127.0.0.1:9")
+FILES, MODEL = (os.environ.get(name, "http://127.0.0.1:9") for name in ("BENCH_FILES", "BENCH_MODEL"))
 
 
 @asynccontextmanager
 async def _lifespan(app: Starlette) -> AsyncIterator[None]:
-    async with httpx2.AsyncClient(base_url=UPSTREAM, timeout=60, trust_env=False) as client:
+    async with httpx.AsyncClient(timeout=60, trust_env=False) as client:
         app.state.client = client
         yield
 
 
 async def _relay(request: Request) -> Response:
-    client: httpx2.AsyncClient = request.app.state.client
+    client: httpx.AsyncClient = request.app.state.client
     body = json.loads(await request.body())
+    streamed = bool(body.get("stream"))
     call = client.build_request(
-        "POST", request.url.path, json=body, headers={"authorization": request.headers.get("authorization", "")}
+        "POST",
+        (MODEL if streamed else FILES) + request.url.path,
+        json=body,
+        headers={"authorization": request.headers.get("authorization", "")},
     )
-    if not body.get("stream"):
+    if not streamed:
         whole = await client.send(call)
         return Response(whole.content, whole.status_code, media_type=whole.headers.get("content-type"))
     answer = await client.send(call, stream=True)

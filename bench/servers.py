@@ -6,21 +6,16 @@ Units: seconds of CPU, MiB of resident memory, both of all processes of a server
 
 from __future__ import annotations
 
-import getpass
 import http.client
-import json
 import os
 import socket
 import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from bench.answers import KEY, PACED, PLACES
+from bench.places import Place
 
-_TICKS = os.sysconf("SC_CLK_TCK")
 _REPOSITORY = Path(__file__).resolve().parent.parent
 
 
@@ -42,15 +37,19 @@ class Server:
     name: str
     process: subprocess.Popen[bytes]
     port: int
-    prefixed: bool
+    prefixed: bool = True
+    tls_port: int = 0
     ready_seconds: float = 0.0
 
-    def url(self, place: str, route: str) -> str:
-        return f"http://127.0.0.1:{self.port}{f'/{place}' if self.prefixed else ''}{route}"
+    def address(self, *, tls: bool = False) -> str:
+        return f"https://127.0.0.1:{self.tls_port}" if tls else f"http://127.0.0.1:{self.port}"
+
+    def path(self, place: Place, route: str) -> str:
+        return f"/{place.name}{route}" if self.prefixed else route
 
     def cpu(self) -> float:
-        """User and system time so far, to 10 ms a process."""
-        return sum(_ticks(pid) for pid in _family(self.process.pid)) / _TICKS
+        """User and system time so far, of this process and those below it."""
+        return sum(time.clock_gettime(_cpu_clock(pid)) for pid in _family(self.process.pid))
 
     def resident(self) -> float:
         """Pages shared between processes are counted in each, as `ps` does."""
@@ -64,6 +63,16 @@ class Server:
             self.process.kill()
             self.process.wait()
 
+    def get(self, path: str) -> tuple[int, bytes]:
+        """Status and body."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            connection.request("GET", path)
+            response = connection.getresponse()
+            return response.status, response.read()
+        finally:
+            connection.close()
+
 
 def _family(pid: int) -> list[int]:
     """A process and all below it."""
@@ -74,9 +83,10 @@ def _family(pid: int) -> list[int]:
     return found
 
 
-def _ticks(pid: int) -> int:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return int(fields[11]) + int(fields[12])
+def _cpu_clock(pid: int) -> int:
+    """The clock of another process's CPU time, which counts nanoseconds; /proc/PID/stat has hundredths of a second.
+    The number is what clock_getcpuclockid(3) makes."""
+    return (~pid << 3) | 2
 
 
 def _resident(pid: int) -> int:
@@ -84,127 +94,45 @@ def _resident(pid: int) -> int:
     return int(status.partition("VmRSS:")[2].split()[0])
 
 
-def start(name: str, command: list[str], directory: Path, port: int, *, prefixed: bool, **environment: str) -> Server:
-    """Start it and wait until `/readyz` answers 200, for 30 s at most."""
-    variables = {k: v for k, v in os.environ.items() if not k.startswith("GATEWAY_") and not k.endswith("_API_KEY")}
+def start(
+    name: str,
+    command: list[str],
+    directory: Path,
+    port: int,
+    *,
+    ready: str = "/readyz",
+    environment: dict[str, str] | None = None,
+) -> Server:
+    """Start it and wait until `ready` answers 200, for 30 s at most."""
+    variables = {
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith("GATEWAY_") and not key.endswith("_API_KEY")
+    }
     begun = time.perf_counter()
     with (directory / f"{name}.out").open("ab") as output:
         process = subprocess.Popen(
-            command, cwd=_REPOSITORY, env={**variables, **environment}, stdout=output, stderr=output
+            command, cwd=_REPOSITORY, env={**variables, **(environment or {})}, stdout=output, stderr=output
         )
-    server = Server(name, process, port, prefixed)
-    while not _ready(port):
-        if process.poll() is not None or time.perf_counter() - begun > 30:
-            server.stop()
-            raise ServerFailed(f"{name} did not start:\n{(directory / f'{name}.out').read_text()[-2000:]}")
-        time.sleep(0.002)
+    server = Server(name, process, port)
+    try:
+        _wait(server, ready, begun, directory / f"{name}.out")
+    except BaseException:
+        server.stop()
+        raise
     server.ready_seconds = time.perf_counter() - begun
     return server
 
 
-def _ready(port: int) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+def _wait(server: Server, ready: str, begun: float, output: Path) -> None:
+    while not _answers(server, ready):
+        if server.process.poll() is not None or time.perf_counter() - begun > 30:
+            raise ServerFailed(f"{server.name} did not start:\n{output.read_text()[-2000:]}")
+        time.sleep(0.002)
+
+
+def _answers(server: Server, path: str) -> bool:
     try:
-        connection.request("GET", "/readyz")
-        return connection.getresponse().status == 200
+        return server.get(path)[0] == 200
     except OSError:
         return False
-    finally:
-        connection.close()
-
-
-_NGINX = """
-{user}
-worker_processes 1; worker_rlimit_nofile 8192; pid {directory}/nginx.pid; error_log {directory}/error.log warn;
-events {{ worker_connections 4096; }}
-http {{
-  access_log off; etag off; sendfile on; keepalive_timeout 600s; keepalive_requests 1000000000;
-  client_max_body_size 0; client_body_buffer_size 2m; open_file_cache max=100;
-  client_body_temp_path {directory}/t1; proxy_temp_path {directory}/t2; fastcgi_temp_path {directory}/t3;
-  uwsgi_temp_path {directory}/t4; scgi_temp_path {directory}/t5;
-  {upstream}
-  server {{
-    listen 127.0.0.1:{port} backlog=2048;
-    location = /readyz {{ return 200 "ok"; }}
-    {locations}
-  }}
-}}
-"""
-_RELAY = "proxy_pass http://up; proxy_http_version 1.1; proxy_set_header Connection '';"
-
-
-def _nginx(name: str, directory: Path, upstream: str, locations: str) -> Server:
-    directory.mkdir(exist_ok=True)
-    port = free_port()
-    user = f"user {getpass.getuser()};" if os.geteuid() == 0 else ""
-    text = _NGINX.format(user=user, directory=directory, port=port, upstream=upstream, locations=locations)
-    configuration = directory / "nginx.conf"
-    configuration.write_text(text)
-    command = ["nginx", "-p", str(directory), "-c", str(configuration), "-g", "daemon off;"]
-    return start(name, command, directory, port, prefixed=True)
-
-
-def start_paced(directory: Path) -> Server:
-    """`bench/paced.py`."""
-    port = free_port()
-    return start("paced", [sys.executable, "-m", "bench.paced", str(port)], directory, port, prefixed=True)
-
-
-def start_upstream(directory: Path, root: Path, paced: Server) -> Server:
-    """nginx with the answers as static files, and before the paced server; a POST of a file gets what a GET would."""
-    files = (
-        f"location /{place}/ {{ root {root}; default_type {kind}; error_page 405 =200 $uri; }}"
-        for place, (_route, kind) in PLACES.items()
-        if place not in PACED
-    )
-    streams = (f"location /{place}/ {{ {_RELAY} proxy_buffering off; }}" for place in PACED)
-    return _nginx("upstream", directory, _up(paced), "\n".join([*files, *streams]))
-
-
-def _up(server: Server) -> str:
-    return f"upstream up {{ server 127.0.0.1:{server.port}; keepalive 1024; keepalive_requests 1000000000; }}"
-
-
-def start_nginx(directory: Path, upstream: Server) -> Server:
-    """The yardstick: one worker, connections to the upstream kept, streams passed on unbuffered, no log."""
-    streams = (f"location /{place}/ {{ {_RELAY} proxy_buffering off; }}" for place in ("burst200", *PACED))
-    return _nginx("nginx", directory, _up(upstream), "\n".join([f"location / {{ {_RELAY} }}", *streams]))
-
-
-def start_plain(directory: Path, upstream: Server) -> Server:
-    """`bench/plain.py` under uvicorn with its defaults."""
-    directory.mkdir(exist_ok=True)
-    port = free_port()
-    command = [sys.executable, "-m", "uvicorn", "bench.plain:app", "--port", str(port)]
-    address = f"http://127.0.0.1:{upstream.port}"
-    return start("plain", command, directory, port, prefixed=True, BENCH_UPSTREAM=address)
-
-
-def start_gateway(directory: Path, upstream: Server) -> Server:
-    """The gateway with everything on: key, log lines to a file, metrics, usage rows and kept responses."""
-    directory.mkdir(exist_ok=True)
-    port = free_port()
-    providers = {place: _provider(place, route, upstream) for place, (route, _kind) in PLACES.items()}
-    settings: dict[str, Any] = {
-        "server": {"listen": f"127.0.0.1:{port}"},
-        "auth": {"downstream_api_key": KEY},
-        "logging": {"output": "file", "format": "json"},
-        "upstream": providers.pop("json"),
-        "providers": providers,
-    }
-    path = directory / "config.yaml"  # JSON is YAML
-    path.write_text(json.dumps(settings, indent=1))
-    path.chmod(0o600)
-    command = [sys.executable, "-m", "gateway", "serve", "--workdir", str(directory)]
-    return start("gateway", command, directory, port, prefixed=False)
-
-
-def _provider(place: str, route: str, upstream: Server) -> dict[str, Any]:
-    return {
-        "mode": "openai_api",
-        "base_url": f"http://127.0.0.1:{upstream.port}/{place}/v1",
-        "api_key": "sk-upstream",
-        "dialects": ["responses" if route.endswith("/responses") else "chat"],
-        "server": "generic",
-        "models": [place],
-    }

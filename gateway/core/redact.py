@@ -14,6 +14,9 @@ Json = dict[str, Any]
 SHORTEST_SECRET = 8
 """A shorter literal is a dummy key (`none`, `ollama`), and taking it out would only maim texts."""
 
+_ERROR = b'"error"'
+"""Where this is not, no error is told: quotes inside texts are escaped, so it is a key or a type."""
+
 _SHAPES = (
     (re.compile(r"\beyJ[\w-]{5,}\.[\w-]+(?:\.[\w-]*)?"), "[token]"),
     (re.compile(r"\b(?:sk|rt|at|sess)[-_][\w.*-]{6,}"), "[token]"),
@@ -38,8 +41,13 @@ def redact(text: str) -> str:
 class Redaction:
     """Takes shapes and the given literals out of errors. Everything else passes as the same object."""
 
-    def __init__(self, secrets: Iterable[str]) -> None:
-        self._secrets = [secret for secret in secrets if len(secret) >= SHORTEST_SECRET]
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        self._secrets: list[str] = []
+        self.know(secrets)
+
+    def know(self, secrets: Iterable[str]) -> None:
+        """Take these literals out too, from now on."""
+        self._secrets += [secret for secret in secrets if len(secret) >= SHORTEST_SECRET]
 
     def text(self, text: str) -> str:
         """The text without secrets."""
@@ -58,9 +66,10 @@ class Redaction:
 
     def frames(self, frames: Sequence[Frame]) -> Sequence[Frame]:
         """The frames, those that tell a failure redacted."""
-        if not any(map(_tells_failure, frames)):
-            return frames
-        return [self._frame(frame) if _tells_failure(frame) else frame for frame in frames]
+        for frame in frames:
+            if _ERROR in frame.raw:
+                return [self._frame(frame) if _ERROR in frame.raw else frame for frame in frames]
+        return frames
 
     def _frame(self, frame: Frame) -> Frame:
         try:
@@ -84,8 +93,3 @@ class Redaction:
         if isinstance(value, list):
             return [self._clean(entry) for entry in value]
         return {key: self._clean(entry) for key, entry in value.items()} if isinstance(value, dict) else value
-
-
-def _tells_failure(frame: Frame) -> bool:
-    """Whether the frame can hold an error. Quotes inside texts are escaped: the searched bytes are a key or a type."""
-    return b'"error"' in frame.raw

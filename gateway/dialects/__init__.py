@@ -7,7 +7,7 @@ needs `wire`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -127,6 +127,10 @@ class Relay(Protocol):
 
     def shows_output(self, frame: Frame) -> bool:
         """Whether a frame is worth telling the client of: from then on a failure is told in the stream."""
+        ...
+
+    def pass_on(self, events: bytes, read: Callable[[bytes], Sequence[Frame]]) -> bytes:
+        """As `feed`, for the whole events of one read; `read` frames those that must be looked at."""
         ...
 
     def feed(self, frames: Sequence[Frame]) -> bytes:

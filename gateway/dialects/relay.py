@@ -5,25 +5,32 @@ Its chunk streams are watched, not translated.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from gateway.core import json
 from gateway.core.frames import Frame
 from gateway.errors import GatewayError, StreamTruncated
-from gateway.wire.sse import END
+from gateway.wire.sse import END, plain
 
 Json = dict[str, Any]
+Read = Callable[[bytes], Sequence[Frame]]
+"""Makes frames of whole events."""
 
 _FINISHED = (b'"finish_reason":"', b'"finish_reason": "')
 _NO_USAGE = (b'"usage":null', b'"usage": null')
+
+_NEWS = (b'"error"', *_FINISHED)
+_USAGE = re.compile(rb'"usage"(?!: ?null)')
+"""Counts, and not the null that many servers write into each chunk but the last."""
 
 
 class ChunkRelay:
     """A `Relay`: passes a server's chunk stream on as bytes.
 
-    A frame is parsed only when its bytes name `usage`, `error` or a finish reason. Quotes inside texts are escaped, so
-    the searched bytes can only be keys.
+    An event is parsed only when its bytes name `usage`, `error` or a finish reason. Quotes inside texts are escaped, so
+    the searched bytes can only be keys. All events of a read are searched at once, and most reads have none of these.
     """
 
     def __init__(self, *, include_usage: bool, choices: int = 1) -> None:
@@ -41,6 +48,31 @@ class ChunkRelay:
         self._told: set[str] = set()
         self._passed = False
         """A chunk went through."""
+
+    def pass_on(self, events: bytes, read: Read) -> bytes:
+        """The bytes for the whole events of one upstream read; `read` frames those that must be looked at.
+
+        What comes out, and what is learnt of it, is the same as if `feed` got all their frames.
+        """
+        if not events or self.finished:
+            return b""
+        answer = events.removesuffix(END)
+        if answer and not plain(answer):
+            return self.feed(read(events))
+        out: list[bytes] = []
+        at = 0
+        for start, end in _news(events):
+            if at < start:
+                self._passed = True
+                out.append(events[at:start])
+            out.append(self.feed(read(events[start:end])))
+            if self.finished:
+                return b"".join(out)
+            at = end
+        if at < len(events):
+            self._passed = True
+            out.append(events[at:])
+        return b"".join(out)
 
     def feed(self, frames: Sequence[Frame]) -> bytes:
         """The bytes for the frames of one upstream read."""
@@ -84,9 +116,9 @@ class ChunkRelay:
             self.error = error
             self.finished = True
             return frame.raw + END
-        if any(mark in payload for mark in _FINISHED):
+        if _FINISHED[0] in payload or _FINISHED[1] in payload:
             self._told |= _finished(_object(frame))
-        if b'"usage"' in payload and not any(mark in payload for mark in _NO_USAGE):
+        if b'"usage"' in payload and not (_NO_USAGE[0] in payload or _NO_USAGE[1] in payload):
             chunk = _object(frame)
             usage = chunk.get("usage")
             if isinstance(usage, dict):
@@ -130,6 +162,43 @@ def answers(document: Json) -> int:
     """How many answers this body asks a server for, to each of its prompts."""
     count = document.get("n")
     return count if isinstance(count, int) and count > 0 else 1
+
+
+def _news(events: bytes) -> list[tuple[int, int]]:
+    """Where, among events of a line each, those stand that `feed` would look at, in order; neighbours are one place."""
+    # From the end: a search in vain, as nearly all are, is then three times as fast in CPython. An event is found once
+    # for each sign, so that the work does not grow with the number of signs in it.
+    starts: set[int] = set()
+    for sign in _NEWS:
+        end = len(events)
+        while (at := events.rfind(sign, 0, end)) >= 0:
+            end = events.rfind(b"\n", 0, at) + 1
+            starts.add(end)
+    end = len(events)
+    while (at := events.rfind(b'"usage"', 0, end)) >= 0:
+        end = events.rfind(b"\n", 0, at) + 1
+        if events.startswith(_NO_USAGE, at):  # then most likely in all events before it, too
+            starts.update(_counted(events[:end]))
+            break
+        starts.add(end)
+    if events.endswith(END):
+        starts.add(len(events) - len(END))
+    places: list[tuple[int, int]] = []
+    for start in sorted(starts):
+        end = events.find(b"\n", start) + 2
+        if places and places[-1][1] == start:
+            places[-1] = places[-1][0], end
+        else:
+            places.append((start, end))
+    return places
+
+
+def _counted(events: bytes) -> Iterator[int]:
+    """Where those events begin that tell token counts, among many that tell that there are none."""
+    end = 0
+    while counts := _USAGE.search(events, end):
+        yield events.rfind(b"\n", 0, counts.start()) + 1
+        end = events.find(b"\n", counts.end())
 
 
 def _says_something(choice: Any) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -14,11 +13,11 @@ from gateway.core.frames import Frame
 from gateway.core.redact import Redaction
 from gateway.core.repair import Repair
 from gateway.core.response import complete_response
-from gateway.dialects import Inlet
-from gateway.engine.channel import Channel, NativeChannel, TranslatedChannel, early_failure, truncated
+from gateway.dialects import Inlet, Outbound
+from gateway.engine.channel import NativeChannel, TranslatedChannel, early_failure, truncated
 from gateway.engine.metrics import Metrics
 from gateway.engine.turn import Record, Sink, Turn
-from gateway.engine.way import Aside, Way
+from gateway.engine.way import Aside, KeptWay, PassingWay, Source, TranslatedWay, Way
 from gateway.errors import GatewayError, UpstreamError, UpstreamFault
 from gateway.upstreams import Answer, Call, Upstream
 from gateway.wire.sse import SSEReader
@@ -28,9 +27,6 @@ if TYPE_CHECKING:
     from gateway.engine.plan import Plan
 
 Json = dict[str, Any]
-
-HELD_FRAMES = 256
-"""A prelude has two or three frames; whoever sends more is not holding back output."""
 
 DRAIN_SECONDS = 0.5
 DRAIN_BYTES = 64 * 1024
@@ -48,23 +44,31 @@ class Attempt:
         self._limits = limits
         self._metrics = metrics
         self._now = now
+        self._redaction = Redaction()
+        """Knows what the call was made with as soon as it was made: until then a login may be refreshed."""
 
     async def run(self, turn: Turn, plan: Plan, sink: Sink, call: Call) -> None:
         """Raises GatewayError for every failure that the client has not been told of."""
         if "attempt_failed" not in turn.facts:  # the wait before a retry is not the gateway's own time
             self._metrics.added(time.perf_counter() - turn.started)
-        if not call.stream:
-            async with self._opened(turn, call) as answer:
-                await self._relay_document(turn, plan, sink, answer)
-        elif plan.relay is None and plan.exchange is not None and not plan.exchange.request.stream:
-            async with self._opened(turn, call) as answer:
-                await self._fold(turn, plan, sink, answer)
-        else:
+        folded = plan.relay is None and plan.exchange is not None and not plan.exchange.request.stream
+        if call.stream and not folded:
             await self._relay_stream(turn, plan, sink, call)
+            return
+        answer = await self._open(turn, call)
+        try:
+            if call.stream:
+                await self._fold(turn, plan, sink, answer)
+            else:
+                await self._relay_document(turn, plan, sink, answer)
+        finally:
+            await answer.aclose()
 
-    @contextlib.asynccontextmanager
-    async def _opened(self, turn: Turn, call: Call) -> AsyncIterator[Answer]:
-        """The upstream's answer; its connection is given back, or closed when the answer was not read to its end."""
+    async def _open(self, turn: Turn, call: Call) -> Answer:
+        """The upstream's answer, to be closed: its connection is given back, or ended if the answer was not read whole.
+
+        Raises the GatewayError that the upstream answered with, redacted.
+        """
         try:
             answer = await self._upstream.open(call)
         except GatewayError as error:
@@ -72,13 +76,12 @@ class Attempt:
             self._metrics.upstream_answer(self._upstream.name, answered)
             if answered:
                 turn.facts["upstream_status"] = answered
-            raise Redaction(self._upstream.secrets()).error(error) from error.__cause__
+            self._redaction.know(self._upstream.secrets())
+            raise self._redaction.error(error) from error.__cause__
+        self._redaction.know(self._upstream.secrets())
         self._metrics.upstream_answer(self._upstream.name, answer.status)
         turn.facts["upstream_status"] = answer.status
-        try:
-            yield answer
-        finally:
-            await answer.aclose()
+        return answer
 
     # JSON from upstream ---------------------------------------------------------------------------------------------
 
@@ -162,29 +165,29 @@ class Attempt:
             response_id=response_id or turn.response_id,
         )
 
-    def _source(self, turn: Turn, plan: Plan) -> _Source:
-        inlet = None
-        if plan.outbound is not None and plan.relay is None:
-            inlet = plan.outbound.inlet(
-                seed=turn.request_id, created=int(self._now), open_bytes=self._limits.open_item_bytes
-            )
-        return _Source(SSEReader(self._limits.event_bytes), Redaction(self._upstream.secrets()), inlet)
+    def _reader(self) -> SSEReader:
+        return SSEReader(self._limits.event_bytes)
+
+    def _inlet(self, turn: Turn, outbound: Outbound) -> Inlet:
+        return outbound.inlet(seed=turn.request_id, created=int(self._now), open_bytes=self._limits.open_item_bytes)
+
+    def _source(self, turn: Turn, plan: Plan) -> Source:
+        inlet = self._inlet(turn, plan.outbound) if plan.outbound is not None and plan.relay is None else None
+        return Source(self._reader(), self._redaction, inlet)
 
     # SSE from upstream, SSE to the client -----------------------------------------------------------------------------
 
     async def _relay_stream(self, turn: Turn, plan: Plan, sink: Sink, call: Call) -> None:
-        channel = self._channel(turn, plan)
-        way = Way(turn, plan, channel, self._aside(turn, plan))
-        sink.stream(plan.headers, channel)  # a client does not wait in silence for a slow head either
+        way = self._way(turn, plan, sink)
+        sink.stream(plan.headers, way.channel)  # a client does not wait in silence for a slow head either
         self._metrics.stream_opened()
         try:
-            async with self._opened(turn, call) as answer:
-                sink.stream({**_relayed_headers(answer), **plan.headers}, channel)
-                chunks = await self._event_chunks(answer)
-                await self._pump(way, self._source(turn, plan), chunks, sink)
-                await sink.finish()
-                if channel.ended:
-                    await _drain(chunks)
+            answer = await self._open(turn, call)
+            try:
+                sink.stream({**_relayed_headers(answer), **plan.headers}, way.channel)
+                await self._pump(way, await self._event_chunks(answer), sink)
+            finally:
+                await answer.aclose()
         except GatewayError as error:
             if not sink.committed:
                 raise
@@ -193,54 +196,41 @@ class Attempt:
             await sink.finish()
         finally:
             self._metrics.stream_closed()
-            turn.facts["usage"] = channel.usage
+            turn.facts["usage"] = way.channel.usage
 
-    def _aside(self, turn: Turn, plan: Plan) -> Aside | None:
-        if turn.record is None or plan.relay is None:
-            return None
-        assert plan.exchange is not None
-        assert plan.outbound is not None
-        inlet = plan.outbound.inlet(
-            seed=turn.request_id, created=int(self._now), open_bytes=self._limits.open_item_bytes
-        )
-        repair = self._repair(turn, plan, response_id=plan.answer_id)
-        return Aside(turn.record, plan.exchange, inlet, repair, plan.answer_id)
-
-    def _channel(self, turn: Turn, plan: Plan) -> Channel:
-        if plan.relay is not None:
-            return NativeChannel(plan.relay, self._now)
-        assert plan.exchange is not None
-        encoder = plan.exchange.stream_encoder(int(self._now))
-        return TranslatedChannel(self._repair(turn, plan), encoder, self._now)
-
-    async def _pump(self, way: Way, source: _Source, chunks: AsyncIterator[bytes], sink: Sink) -> None:
-        """Frames to the client, one write a read; the first ones wait until there is output to show."""
+    async def _pump(self, way: Way, chunks: AsyncIterator[bytes], sink: Sink) -> None:
+        """Reads of the upstream to the client, with one write each."""
         channel = way.channel
-        held: list[Frame] = []
-        opened = False
         async for chunk in chunks:
-            frames = source.feed(chunk)
-            if not opened:
-                held += frames
-                opened = _opens(frames, channel, sink) or len(held) > HELD_FRAMES
-                if not opened:
-                    continue
-                frames = held
-            data = await way.feed(frames)
+            data = await way.feed(chunk)
             if data:
                 await sink.write(data)
             if channel.finished:
-                return
-        rest = source.finish()
-        if not opened:
-            if not _opens(rest, channel, sink):
-                raise truncated()
-            rest = [*held, *rest]
-        data = await way.feed(rest)
-        if not channel.finished:
-            data += await way.end()
-        if data:
-            await sink.write(data)
+                break
+        else:
+            data = await way.finish()
+            if data:
+                await sink.write(data)
+        await sink.finish()
+        if channel.ended:
+            await _drain(chunks)
+
+    def _way(self, turn: Turn, plan: Plan, sink: Sink) -> Way:
+        if plan.relay is None:
+            assert plan.exchange is not None
+            encoder = plan.exchange.stream_encoder(int(self._now))
+            channel = TranslatedChannel(self._repair(turn, plan), encoder, self._now)
+            return TranslatedWay(turn, plan, channel, self._source(turn, plan), sink)
+        native = NativeChannel(plan.relay, self._now)
+        if turn.record is None:
+            return PassingWay(native, self._reader(), self._redaction, sink)
+        return KeptWay(native, self._source(turn, plan), sink, self._aside(turn, turn.record, plan))
+
+    def _aside(self, turn: Turn, record: Record, plan: Plan) -> Aside:
+        assert plan.exchange is not None
+        assert plan.outbound is not None
+        repair = self._repair(turn, plan, response_id=plan.answer_id)
+        return Aside(record, plan.exchange, self._inlet(turn, plan.outbound), repair, plan.answer_id)
 
     async def _event_chunks(self, answer: Answer) -> AsyncIterator[bytes]:
         """The chunks of an event stream.
@@ -254,40 +244,6 @@ class Attempt:
         if error := document.get("error"):
             raise failure(error if isinstance(error, dict) else {"message": str(error)}, now=self._now)
         raise UpstreamError("The upstream answered a stream request with a document.")
-
-
-class _Source:
-    """Bytes of an upstream in, frames out: read, without secrets, and in the inner language where they were not."""
-
-    __slots__ = ("_inlet", "_reader", "_redaction")
-
-    def __init__(self, reader: SSEReader, redaction: Redaction, inlet: Inlet | None) -> None:
-        self._reader = reader
-        self._redaction = redaction
-        self._inlet = inlet
-
-    def feed(self, chunk: bytes) -> Sequence[Frame]:
-        frames = self._redaction.frames(self._reader.feed(chunk))
-        return frames if self._inlet is None else self._inlet.feed(frames)
-
-    def finish(self) -> Sequence[Frame]:
-        frames = self._redaction.frames(self._reader.finish())
-        return frames if self._inlet is None else [*self._inlet.feed(frames), *self._inlet.finish()]
-
-
-def _opens(frames: Sequence[Frame], channel: Channel, sink: Sink) -> bool:
-    """Whether these frames are the first to show output.
-
-    Raises the GatewayError they tell instead, while an HTTP status can still say so.
-    """
-    if sink.committed:
-        return True
-    for frame in frames:
-        if error := channel.early_failure(frame):
-            raise error
-        if channel.shows_output(frame):
-            return True
-    return False
 
 
 def _readable(body: bytes) -> Json:
@@ -314,7 +270,7 @@ def _relayed_headers(answer: Answer) -> dict[str, str]:
     return {
         name: value
         for name, value in answer.headers.items()
-        if name.lower().startswith(_RELAYED_PREFIXES) and name.lower() not in _PRIVATE
+        if (lower := name.lower()).startswith(_RELAYED_PREFIXES) and lower not in _PRIVATE
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from gateway.core.failures import error_of, failure
@@ -159,6 +159,10 @@ class NativeChannel:
 
     def feed(self, frames: Sequence[Frame]) -> bytes:
         return self._relay.feed(frames)
+
+    def pass_on(self, events: bytes, read: Callable[[bytes], Sequence[Frame]]) -> bytes:
+        """`feed` for whole events as they came; `read` frames those that must be looked at."""
+        return self._relay.pass_on(events, read)
 
     def end(self) -> bytes:
         return self._relay.finish()

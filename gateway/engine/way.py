@@ -1,68 +1,230 @@
-"""A stream's way to its client, by the store where it is kept."""
+"""A stream's way to its client: read, without secrets, held until there is output to show, kept where it is kept."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from gateway.core.frames import Frame
+from gateway.core.redact import Redaction
 from gateway.core.repair import Repair
 from gateway.dialects import Exchange, Inlet
-from gateway.engine.channel import Channel, TranslatedChannel, truncated
-from gateway.engine.turn import Record, Turn
+from gateway.engine.channel import Channel, NativeChannel, TranslatedChannel, truncated
+from gateway.engine.turn import Record, Sink, Turn
 from gateway.errors import GatewayError
+from gateway.wire import sse
 
 if TYPE_CHECKING:
     from gateway.engine.plan import Plan
 
+HELD_FRAMES = 256
+"""A prelude has two or three frames; whoever sends more is not holding back output."""
 
-class Way:
-    """A stream's way to the client, by the store where it is kept: its end is kept before the client hears of it."""
 
-    __slots__ = ("_aside", "_exchange", "_plan", "_record", "channel")
+class Way(Protocol):
+    """A stream on its way: reads of the upstream in, what the client gets for each of them out."""
 
-    def __init__(self, turn: Turn, plan: Plan, channel: Channel, aside: Aside | None) -> None:
+    @property
+    def channel(self) -> Channel: ...
+
+    async def feed(self, chunk: bytes) -> bytes:
+        """The bytes for one read; b"" while there is no output to show, so that the client has no status line yet.
+
+        Raises the GatewayError that the stream tells before that.
+        """
+        ...
+
+    async def finish(self) -> bytes:
+        """What is owed when the upstream's stream is over. Raises as `feed` does, and when it never began to answer."""
+        ...
+
+    async def fail(self, error: GatewayError) -> bytes:
+        """The error as the end of the stream."""
+        ...
+
+
+class Source:
+    """Bytes of an upstream in, frames out: read, without secrets, and in the inner language where they were not."""
+
+    __slots__ = ("_inlet", "_reader", "_redaction")
+
+    def __init__(self, reader: sse.SSEReader, redaction: Redaction, inlet: Inlet | None) -> None:
+        self._reader = reader
+        self._redaction = redaction
+        self._inlet = inlet
+
+    def feed(self, chunk: bytes) -> Sequence[Frame]:
+        """The frames of one read."""
+        found = self._redaction.frames(self._reader.feed(chunk))
+        return found if self._inlet is None else self._inlet.feed(found)
+
+    def finish(self) -> Sequence[Frame]:
+        """The frames still owed when the upstream's stream is over."""
+        found = self._redaction.frames(self._reader.finish())
+        return found if self._inlet is None else [*self._inlet.feed(found), *self._inlet.finish()]
+
+
+class PassingWay:
+    """The way of a stream in the client's own dialect that nobody keeps: bytes, few of which ever become frames."""
+
+    __slots__ = ("_count", "_held", "_opened", "_reader", "_redaction", "_sink", "channel")
+
+    def __init__(self, channel: NativeChannel, reader: sse.SSEReader, redaction: Redaction, sink: Sink) -> None:
         self.channel = channel
+        self._reader = reader
+        self._redaction = redaction
+        self._sink = sink
+        self._opened = False
+        self._held: list[bytes] = []
+        self._count = 0
+        """Frames that were looked at for output to show."""
+
+    async def feed(self, chunk: bytes) -> bytes:
+        events = self._reader.whole(chunk)
+        if not self._opened:
+            before = self._count
+            self._opened = _opens(self._one_by_one(events), self.channel, self._sink) or self._count > HELD_FRAMES
+            if not self._opened:
+                if self._count > before:
+                    self._held.append(events)
+                return b""
+            events = self._let_go(events)
+        return self.channel.pass_on(events, self._read)
+
+    async def finish(self) -> bytes:
+        rest = self._reader.rest()
+        if not self._opened:
+            if not _opens(self._one_by_one(rest), self.channel, self._sink):
+                raise truncated()
+            rest = self._let_go(rest)
+        data = self.channel.pass_on(rest, self._read)
+        return data if self.channel.finished else data + self.channel.end()
+
+    async def fail(self, error: GatewayError) -> bytes:
+        return self.channel.fail(error)
+
+    def _read(self, events: bytes) -> Sequence[Frame]:
+        return self._redaction.frames(sse.frames(events))
+
+    def _one_by_one(self, events: bytes) -> Iterator[Frame]:
+        """The frames of these events, each read when it is asked for: the first few are all that anybody wants."""
+        at = 0
+        while at < len(events):
+            end = events.find(b"\n\n", at) + 2
+            for frame in self._read(events[at:end]):
+                self._count += 1
+                yield frame
+            at = end
+
+    def _let_go(self, events: bytes) -> bytes:
+        held, self._held = self._held, []
+        return b"".join([*held, events])
+
+
+class FrameWay(ABC):
+    """The way of a stream of which every event is read."""
+
+    __slots__ = ("_held", "_opened", "_sink", "_source", "channel")
+
+    def __init__(self, channel: Channel, source: Source, sink: Sink) -> None:
+        self.channel = channel
+        self._source = source
+        self._sink = sink
+        self._opened = False
+        self._held: list[Frame] = []
+
+    async def feed(self, chunk: bytes) -> bytes:
+        frames = self._source.feed(chunk)
+        if not self._opened:
+            self._held += frames
+            self._opened = _opens(frames, self.channel, self._sink) or len(self._held) > HELD_FRAMES
+            if not self._opened:
+                return b""
+            frames, self._held = self._held, []
+        return await self._pass(frames)
+
+    async def finish(self) -> bytes:
+        frames = self._source.finish()
+        if not self._opened:
+            if not _opens(frames, self.channel, self._sink):
+                raise truncated()
+            frames = [*self._held, *frames]
+        data = await self._pass(frames)
+        return data if self.channel.finished else data + await self._end()
+
+    @abstractmethod
+    async def fail(self, error: GatewayError) -> bytes:
+        """The error as the end of the stream."""
+
+    @abstractmethod
+    async def _pass(self, frames: Sequence[Frame]) -> bytes:
+        """The bytes for these frames."""
+
+    @abstractmethod
+    async def _end(self) -> bytes:
+        """What is owed to the client of a stream that ended without its last event."""
+
+
+class TranslatedWay(FrameWay):
+    """The way through the inner language. Where the stream is kept, its end is, before the client hears of it."""
+
+    __slots__ = ("_plan", "_record", "_translated")
+
+    def __init__(self, turn: Turn, plan: Plan, channel: TranslatedChannel, source: Source, sink: Sink) -> None:
+        super().__init__(channel, source, sink)
+        self._translated = channel
         self._plan = plan
         self._record = turn.record
-        self._exchange = plan.exchange
-        self._aside = aside
-        if self._record is not None and isinstance(channel, TranslatedChannel):
+        if self._record is not None:
             assert plan.exchange is not None
             self._record.watch(plan.exchange, channel.repair, channel.encode)
 
-    async def feed(self, frames: Sequence[Frame]) -> bytes:
-        channel = self.channel
-        if not isinstance(channel, TranslatedChannel):
-            if self._aside is not None:
-                frames = await self._aside.read(frames)
-            return channel.feed(frames)
-        repaired = channel.repaired(frames)
-        if channel.ended:
-            self._plan.told(channel.response())
-        return channel.encode(repaired) if self._record is None else await self._told(self._record, channel, repaired)
-
-    async def end(self) -> bytes:
-        if self._aside is not None:
-            await self._aside.finish()
-            return self.channel.end()
-        return self.channel.end() if self._record is None else await self.fail(truncated())
-
     async def fail(self, error: GatewayError) -> bytes:
-        channel = self.channel
-        if self._record is None or not isinstance(channel, TranslatedChannel):
-            if self._aside is not None:
-                await self._aside.fail(error)
+        channel = self._translated
+        if self._record is None:
             return channel.fail(error)
         if channel.ended and not channel.finished:
             return channel.broken(error)  # it is its end that could not be kept
-        return await self._told(self._record, channel, channel.repair.abort(error))
+        return await self._told(self._record, channel.repair.abort(error))
 
-    async def _told(self, record: Record, channel: TranslatedChannel, frames: Sequence[Frame]) -> bytes:
+    async def _pass(self, frames: Sequence[Frame]) -> bytes:
+        channel = self._translated
+        repaired = channel.repaired(frames)
+        if channel.ended:
+            self._plan.told(channel.response())
+        return channel.encode(repaired) if self._record is None else await self._told(self._record, repaired)
+
+    async def _end(self) -> bytes:
+        return self._translated.end() if self._record is None else await self.fail(truncated())
+
+    async def _told(self, record: Record, frames: Sequence[Frame]) -> bytes:
+        channel = self._translated
         if channel.ended and frames:
-            assert self._exchange is not None
-            await record.ended(self._exchange, channel.response())
+            assert self._plan.exchange is not None
+            await record.ended(self._plan.exchange, channel.response())
         return channel.encode(frames)
+
+
+class KeptWay(FrameWay):
+    """The way of a stream that passes in its server's own words and is kept in the inner language."""
+
+    __slots__ = ("_aside",)
+
+    def __init__(self, channel: Channel, source: Source, sink: Sink, aside: Aside) -> None:
+        super().__init__(channel, source, sink)
+        self._aside = aside
+
+    async def fail(self, error: GatewayError) -> bytes:
+        await self._aside.fail(error)
+        return self.channel.fail(error)
+
+    async def _pass(self, frames: Sequence[Frame]) -> bytes:
+        return self.channel.feed(await self._aside.read(frames))
+
+    async def _end(self) -> bytes:
+        await self._aside.finish()
+        return self.channel.end()
 
 
 class Aside:
@@ -105,3 +267,18 @@ def _named(frame: Frame, name: str) -> Frame:
     except ValueError:
         return frame
     return Frame.of({**data, "id": name}) if "choices" in data else frame
+
+
+def _opens(frames: Iterable[Frame], channel: Channel, sink: Sink) -> bool:
+    """Whether these frames are the first to show output.
+
+    Raises the GatewayError they tell instead, while an HTTP status can still say so.
+    """
+    if sink.committed:
+        return True
+    for frame in frames:
+        if error := channel.early_failure(frame):
+            raise error
+        if channel.shows_output(frame):
+            return True
+    return False

@@ -69,9 +69,13 @@ class Ledger:
             self._task = asyncio.get_running_loop().create_task(self._write())
 
     async def flush(self) -> None:
-        """Write what waits now; what the store cannot take waits on."""
-        while self._waiting and await self._commit():
-            pass
+        """Write what waits now; what the store cannot take waits on.
+
+        What comes meanwhile is for the next time: under load this would never end, with a transaction for each row.
+        """
+        left = len(self._waiting)
+        while left > 0 and await self._commit():
+            left -= AT_ONCE
 
     async def aclose(self) -> None:
         """Write what waits. What the store cannot take now is lost."""

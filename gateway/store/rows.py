@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 from gateway.core import json
 from gateway.core.ids import item_prefix
@@ -210,8 +210,7 @@ class Claim:
     response: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LedgerRow:
+class LedgerRow(NamedTuple):
     """One upstream call and attempt. Counts are None when nobody told them; `cost` is in nano-dollars."""
 
     turn_id: str

@@ -1,13 +1,17 @@
-"""Server-sent events: bytes as they come from the network → frames. Linear in time and memory, whatever the reads.
+"""Server-sent events: bytes as they come from the network → whole events → frames.
 
-Works on bytes: lines end at LF, CRLF or CR only. Text decoders that also split at U+2028 would cut JSON apart.
+Linear in time and memory, whatever the reads. Works on bytes: lines end at LF, CRLF or CR only. Text decoders that also
+split at U+2028 would cut JSON apart.
 """
 
 from __future__ import annotations
 
+from io import BytesIO
+from itertools import takewhile
+
 from gateway.core import json
 from gateway.core.events import EVENTS
-from gateway.core.frames import Frame
+from gateway.core.frames import Frame, KnownFrame
 from gateway.errors import UpstreamError
 
 END = b"data: [DONE]\n\n"
@@ -18,17 +22,22 @@ KEEP_ALIVE = b": keep-alive\n\n"
 _BOM = b"\xef\xbb\xbf"
 
 _KNOWN = {
-    f"event: {name}".encode(): (name, f'\ndata: {{"type":"{name}"'.encode())
+    f"event: {name}\n".encode(): (name, f'data: {{"type":"{name}"'.encode(), len(name) + 14)
     for name in (*EVENTS, "codex.rate_limits", "keepalive")
 }
-"""First lines of events we know → the event's name, and how the rest begins when the data says the same."""
+"""First lines of events we know → the event's name, how the next line begins when its data says the same, and where in
+the event the data stands."""
+
+_OBJECT = b"data: {"
+_BEYOND = b"data: |"
+"""No line that begins with `_OBJECT` is less than that, and each is less than this: `|` comes next after `{`."""
 
 
 class SSEReader:
-    """Feed it reads, get frames. After a failure it stays failed.
+    """Feed it reads, get whole events. After a failure it stays failed.
 
-    `max_event_bytes` bounds one event, without its closing blank line. Frames before an event that is too large are
-    still returned; the failure comes with the next call, so how the network cut the stream changes nothing.
+    `max_event_bytes` bounds one event, without its closing blank line. Events before one that is too large are still
+    returned; the failure comes with the next call, so how the network cut the stream changes nothing.
     """
 
     def __init__(self, max_event_bytes: int) -> None:
@@ -44,39 +53,43 @@ class SSEReader:
 
         Raises UpstreamError when an event is larger than the limit.
         """
-        if self._failure is not None:
-            raise self._failure
-        if self._after_cr or b"\r" in chunk:
-            chunk = self._to_lf(chunk)
-        frames: list[Frame] = []
-        # A blank line may be cut between two reads: the line end before it is the last byte we hold.
-        if chunk.startswith(b"\n") and self._pieces and self._pieces[-1].endswith(b"\n"):
-            self._take(frames, self._join()[:-1])
-            chunk = chunk[1:]
-        *blocks, rest = chunk.split(b"\n\n")
-        if blocks:
-            if self._pieces:
-                self._hold(blocks[0])
-                blocks[0] = self._join()
-            for block in blocks:
-                self._take(frames, block)
-        self._hold(rest)
-        if self._size - rest.endswith(b"\n") > self._limit:  # the line end may prove to be the closing one
-            self._fail()
-        if self._failure is not None and not frames:
-            raise self._failure
-        return frames
+        return frames(self.whole(chunk))
 
     def finish(self) -> list[Frame]:
         """The last frame, when the stream ended without its closing blank line; a part of a frame is not delivered.
 
         Raises UpstreamError when the reader had failed.
         """
-        frames: list[Frame] = []
-        self._take(frames, self._join().removesuffix(b"\n"))
+        return frames(self.rest())
+
+    def whole(self, chunk: bytes) -> bytes:
+        """The events completed by this read as one piece, in LF form: the read itself where that is the same.
+
+        Raises UpstreamError when an event is larger than the limit.
+        """
         if self._failure is not None:
             raise self._failure
-        return [frame for frame in frames if _is_whole(frame.payload)]
+        if self._after_cr or b"\r" in chunk:
+            chunk = self._to_lf(chunk)
+        end = self._end(chunk)
+        events = self._completed(chunk[:end]) if end else b""
+        if end < len(chunk):
+            self._hold(chunk[end:])
+        if self._failure is not None and not frames(events):
+            raise self._failure
+        return events
+
+    def rest(self) -> bytes:
+        """What `finish` frames: the last event, given its blank line, or b"".
+
+        Raises UpstreamError when the reader had failed.
+        """
+        if self._failure is not None:
+            raise self._failure
+        event = self._join(b"").removesuffix(b"\n") + b"\n\n"
+        if not self._started:
+            event = self._begun(event)
+        return event if any(_is_whole(frame.payload) for frame in frames(event)) else b""
 
     def _to_lf(self, chunk: bytes) -> bytes:
         if self._after_cr and chunk.startswith(b"\n"):
@@ -86,35 +99,96 @@ class SSEReader:
             self._after_cr = chunk.endswith(b"\r")
         return chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
+    def _end(self, chunk: bytes) -> int:
+        """Where the last event ends that is whole with this read; 0 when none is."""
+        # A blank line may be cut between two reads: the line end before it is the last byte we hold.
+        cut = bool(self._pieces) and self._pieces[-1].endswith(b"\n")
+        end = chunk.rfind(b"\n\n") + 2
+        if end < 2:
+            return int(cut and chunk.startswith(b"\n"))
+        if chunk.endswith(b"\n", 0, end - 2) or (cut and end == 2):  # more than two line ends: they count in pairs
+            lines = end - len(chunk[:end].rstrip(b"\n"))
+            end -= (lines + (cut and lines == end)) % 2
+        return end
+
+    def _completed(self, events: bytes) -> bytes:
+        """Whole events, with what is held of the first of them, up to one that is too large."""
+        if self._pieces:
+            events = self._join(events)
+        if len(events) - 2 > self._limit:
+            events = self._within(events)
+        return events if self._started else self._begun(events)
+
+    def _within(self, events: bytes) -> bytes:
+        end = 0
+        for block in events[:-2].split(b"\n\n"):
+            if len(block) > self._limit:
+                self._fail()
+                break
+            end += len(block) + 2
+        return events[:end]
+
+    def _begun(self, events: bytes) -> bytes:
+        self._started = True
+        return events.removeprefix(_BOM)
+
     def _hold(self, piece: bytes) -> None:
-        if piece and self._failure is None:
+        if self._failure is None:
             self._pieces.append(piece)
             self._size += len(piece)
+            if self._size - piece.endswith(b"\n") > self._limit:  # the line end may prove to be the closing one
+                self._fail()
 
-    def _join(self) -> bytes:
-        block = b"".join(self._pieces)
+    def _join(self, last: bytes) -> bytes:
+        joined = b"".join([*self._pieces, last])
         self._pieces.clear()
         self._size = 0
-        return block
-
-    def _take(self, frames: list[Frame], block: bytes) -> None:
-        if self._failure is not None:
-            return
-        if len(block) > self._limit:
-            self._fail()
-            return
-        if not self._started:
-            block = block.removeprefix(_BOM)
-            self._started = True
-        if block.startswith(b"\n"):
-            block = block.lstrip(b"\n")
-        frame = _frame(block)
-        if frame is not None:
-            frames.append(frame)
+        return joined
 
     def _fail(self) -> None:
-        self._join()
+        self._pieces.clear()
         self._failure = UpstreamError(f"The upstream sent an event of more than {self._limit} bytes.")
+
+
+def plain(events: bytes) -> bool:
+    """Whether each of these whole events, one at least, is a single line of data with an object in it.
+
+    What has no name and no other fields needs no reading to be passed on. Asked of each read of a stream, so it takes
+    a few calls of C and no loop: of all lines of data only the least and the greatest are looked at.
+    """
+    lines = BytesIO(events).readlines()
+    data = lines[::2]
+    return lines[1::2].count(b"\n") == len(data) and min(data) >= _OBJECT and max(data) < _BEYOND
+
+
+def frames(events: bytes) -> list[Frame]:
+    """The frames of whole events, as `SSEReader.whole` gives them; those without data are none."""
+    found: list[Frame] = []
+    lines = BytesIO(events)
+    for first in lines:
+        if first == b"\n":
+            continue  # blank lines between events
+        # Almost every event there is: a line of data, or a name and a line of data that begins with the same name.
+        second = next(lines)
+        if second == b"\n":
+            if first.startswith(_OBJECT):
+                found.append(Frame(first + second, first[6:-1], ""))
+                continue
+            block = first
+        else:
+            third = next(lines)
+            if third == b"\n":
+                known = _KNOWN.get(first)
+                if known is not None and second.startswith(known[1]):
+                    found.append(KnownFrame(first + second + third, known[2], known[0]))
+                    continue
+                block = first + second
+            else:
+                block = b"".join([first, second, third, *takewhile(b"\n".__ne__, lines)])
+        frame = _general_frame(block[:-1])
+        if frame is not None:
+            found.append(frame)
+    return found
 
 
 def _is_whole(payload: bytes) -> bool:
@@ -127,17 +201,8 @@ def _is_whole(payload: bytes) -> bool:
     return True
 
 
-def _frame(block: bytes) -> Frame | None:
-    """A block in LF form, without its closing blank line; None when it carries no data."""
-    end = block.find(b"\n")
-    known = _KNOWN.get(block[:end])
-    # Almost every event there is: a name, then one line of data that begins with the same name.
-    if known is not None and block.startswith(known[1], end) and block.find(b"\n", end + 1) < 0:
-        return Frame.known(block + b"\n\n", end + 7, known[0])
-    return _general_frame(block)
-
-
 def _general_frame(block: bytes) -> Frame | None:
+    """A block in LF form, without its closing blank line; None when it carries no data."""
     event = b""
     data: list[bytes] = []
     exact = True

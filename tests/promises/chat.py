@@ -55,6 +55,10 @@ CHAT: dict[str, Promise] = {
     "CHAT-relay-output": Promise(
         "design §6", "the bare beginning of a native stream is held: the server can still fail"
     ),
+    "CHAT-relay-reads": Promise(
+        "performance §4", "reads pass as bytes, and the client gets what reading each event would have given"
+    ),
+    "CHAT-relay-linear": Promise("performance §4", "the work of a read grows with its news, not with its events"),
     "CHAT-relay-prepare": Promise("design §2", "a native body is edited only where it must be"),
     "CASE-1": Promise("translation §9", "tool_choice naming a function is sent flat"),
     "CASE-2": Promise("translation §9", "a function tool without strict is sent with strict false"),

@@ -11,6 +11,7 @@ WIRE: dict[str, Promise] = {
     "WIRE-last-event": Promise("translation §4.1", "the last event needs no blank line; a part of an event is none"),
     "WIRE-limit": Promise("design §6", "an event over the limit fails the reader, after what came before it"),
     "WIRE-linear": Promise("performance §4", "the work of a read does not grow with what was read before"),
+    "WIRE-plain": Promise("performance §4", "a read of nothing but single lines of data is known without a loop"),
     "WIRE-chunking": Promise("style §9", "how the network cuts a stream changes nothing"),
     "WIRE-surrogates": Promise("design §6", "half a surrogate pair is read and written, never a crash"),
     "WIRE-client-halves": Promise(

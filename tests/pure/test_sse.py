@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 
 import pytest
@@ -169,6 +170,88 @@ def test_any_chunking_gives_the_same_frames(stream: bytes, cuts: list[int]) -> N
     places = sorted({0, len(stream), *(cut for cut in cuts if cut < len(stream))})
     chunks = [stream[start:end] for start, end in pairwise(places)]
     assert read(*chunks) == read(stream)
+
+
+PIECES = st.sampled_from(
+    [
+        b'event: response.created\ndata: {"type":"response.created"}\n\n',
+        b"event: response.created\n",
+        b'data: {"type":"response.created"}\n',
+        b'data: {"a":1}\n\n',
+        b"data: {",
+        b"data: [DONE]\n\n",
+        b"data:x\n",
+        b"data\n",
+        b"event: b\n",
+        b": c\n",
+        b"id: 1\n",
+        b"\xef\xbb\xbf",
+        b"}",
+        b"\n",
+        b"\r",
+        b"\r\n",
+    ]
+)
+
+
+def specified(stream: bytes) -> list[tuple[str, bytes]]:
+    """Name and data of the events of a whole stream, by the letter of the standard; the last needs no blank line."""
+    found: list[tuple[str, bytes]] = []
+    event = b""
+    data: list[bytes] = []
+    for line in [*re.split(b"\r\n|\r|\n", stream.removeprefix(b"\xef\xbb\xbf")), b""]:
+        field, _, value = line.partition(b":")
+        if field == b"data":
+            data.append(value.removeprefix(b" "))
+        elif field == b"event":
+            event = value.removeprefix(b" ")
+        elif not line:
+            if b"\n".join(data):
+                found.append((event.decode(), b"\n".join(data)))
+            event, data = b"", []
+    return found
+
+
+@settings(max_examples=300, deadline=None)
+@given(stream=st.lists(PIECES, max_size=12).map(b"".join))
+@pytest.mark.proves("WIRE-chunking")
+def test_frames_are_the_events_of_the_standard(stream: bytes) -> None:
+    frames = SSEReader(1000).feed(stream + b"\n\n")
+    assert [(frame.event, frame.payload) for frame in frames] == specified(stream + b"\n\n")
+
+
+def outcome(chunks: list[bytes], limit: int) -> tuple[list[Told], bool]:
+    """The frames before a failure, and whether there was one."""
+    reader, frames = SSEReader(limit), []
+    try:
+        for chunk in chunks:
+            frames += reader.feed(chunk)
+        frames += reader.finish()
+    except UpstreamError:
+        return told(frames), True
+    return told(frames), False
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    stream=st.lists(PIECES, max_size=12).map(b"".join),
+    cuts=st.lists(st.integers(0, 200)),
+    limit=st.sampled_from([5, 9, 14, 30, 60]),
+)
+@pytest.mark.proves("WIRE-chunking", "WIRE-limit")
+def test_any_chunking_fails_at_the_same_event(stream: bytes, cuts: list[int], limit: int) -> None:
+    places = sorted({0, len(stream), *(cut for cut in cuts if cut < len(stream))})
+    whole = outcome([stream], limit)
+    assert outcome([stream[start:end] for start, end in pairwise(places)], limit) == whole
+    assert outcome([stream[at : at + 1] for at in range(len(stream))], limit) == whole
+
+
+def test_a_read_of_whole_events_is_not_copied() -> None:
+    chunk = EVENT + EVENT
+    reader = SSEReader(1000)
+    assert reader.whole(chunk) is chunk
+    assert reader.whole(chunk + b"data:") == chunk
+    assert (reader.rest(), reader.rest()) == (b"", b"")
 
 
 @settings(max_examples=200, deadline=None)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -84,9 +83,27 @@ async def test_a_full_queue_loses_rows_counts_them_and_says_so_once(home: Home) 
 
 
 @pytest.mark.proves("STORE-ledger")
+async def test_rows_that_come_while_others_are_written_wait_for_the_next_time(store: Store) -> None:
+    """Else a flush under load would write one row after the other, and never end."""
+
+    async def feed() -> None:
+        while True:
+            store.ledger.put(ROW)
+            await asyncio.sleep(0)
+
+    store.ledger.put(ROW)
+    feeder = asyncio.create_task(feed())
+    async with asyncio.timeout(30):
+        await store.ledger.flush()
+    assert store.ledger._waiting, "what came meanwhile"
+    feeder.cancel()
+    await asyncio.wait([feeder])
+
+
+@pytest.mark.proves("STORE-ledger")
 async def test_a_row_that_no_database_takes_does_not_hold_up_others(store: Store) -> None:
     with capture_logs() as lines:
-        store.ledger.put(replace(ROW, cost=2**80))
+        store.ledger.put(ROW._replace(cost=2**80))
         await store.ledger.flush()
         store.ledger.put(ROW)
         await store.ledger.flush()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import zlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
@@ -11,6 +10,7 @@ import zstandard
 
 from gateway.core import json
 from gateway.errors import InvalidRequest, RequestTimeout, RequestTooLarge, UnsupportedEncoding
+from gateway.surfaces.middleware.patience import Patience
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope
@@ -112,7 +112,7 @@ async def _received(receive: Receive, limit: int, patience: float) -> bytes:
     size = 0
     while True:
         try:
-            async with asyncio.timeout(patience):
+            with Patience(patience):
                 message = await receive()
         except TimeoutError as error:
             raise RequestTimeout(f"The rest of the request body did not come within {patience:g} seconds.") from error

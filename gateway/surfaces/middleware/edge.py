@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import random
 import re
-import secrets
 import time
 from collections.abc import Callable, Iterable
 from functools import lru_cache
@@ -33,8 +33,11 @@ Seen = dict[bytes, bytes]
 """The request's headers by name, the last one of each."""
 
 
+_numbers = random.Random()  # noqa: S311 - an id is no secret, and to ask the system for each lets other threads run
+
+
 def _new_id() -> str:
-    return secrets.token_hex(16)
+    return f"{_numbers.getrandbits(128):032x}"
 
 
 def _is_foreign(origin: bytes) -> bool:

@@ -1,0 +1,176 @@
+"""Ways of streams: what is held until there is output to show, whether events are read or pass as bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Sequence
+from itertools import pairwise
+from typing import TypeVar
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.core.frames import Frame
+from gateway.core.redact import Redaction
+from gateway.dialects.relay import ChunkRelay
+from gateway.engine.channel import NativeChannel
+from gateway.engine.turn import Voice
+from gateway.engine.way import HELD_FRAMES, FrameWay, PassingWay, Source, Way
+from gateway.errors import GatewayError, StreamTruncated
+from gateway.wire.sse import END, SSEReader
+from tests.pure.test_relay_reads import CORPUS, COUNTS, EVENTS, REDACTION, SECRET, delta, event
+
+T = TypeVar("T")
+Told = tuple[str, bytes | str | int | None]
+
+
+class Quiet:
+    """A sink as far as a way looks at one."""
+
+    committed = False
+
+    async def document(self, body: bytes, headers: dict[str, str]) -> None: ...
+    def stream(self, headers: dict[str, str], voice: Voice) -> None: ...
+    async def write(self, data: bytes) -> None: ...
+    async def finish(self) -> None: ...
+
+
+class ReadingWay(FrameWay):
+    """A native stream of which every event is read."""
+
+    async def fail(self, error: GatewayError) -> bytes:
+        return self.channel.fail(error)
+
+    async def _pass(self, frames: Sequence[Frame]) -> bytes:
+        return self.channel.feed(frames)
+
+    async def _end(self) -> bytes:
+        return self.channel.end()
+
+
+def passing(sink: Quiet, limit: int = 1 << 20) -> Way:
+    channel = NativeChannel(ChunkRelay(include_usage=False), now=0.0)
+    return PassingWay(channel, SSEReader(limit), REDACTION, sink)
+
+
+def reading(sink: Quiet, limit: int = 1 << 20) -> Way:
+    channel = NativeChannel(ChunkRelay(include_usage=False), now=0.0)
+    return ReadingWay(channel, Source(SSEReader(limit), Redaction([SECRET]), None), sink)
+
+
+async def pumped(way: Way, sink: Quiet, chunks: Sequence[bytes], signs_of_life: int | None) -> list[Told]:
+    """What the engine gets for each read; `signs_of_life`: the read before which the status line goes out by itself."""
+    told: list[Told] = []
+    try:
+        for number, chunk in enumerate(chunks):
+            if number == signs_of_life:
+                sink.committed = True
+            data = await way.feed(chunk)
+            sink.committed = sink.committed or bool(data)
+            told.append(("sent", data))
+            if way.channel.finished:
+                break
+        else:
+            told.append(("end", await way.finish()))
+    except GatewayError as error:
+        told += [("raised", error.code), ("raised", error.message), ("raised", error.status)]
+        if sink.committed:
+            told.append(("failed", await way.fail(error)))
+    return [*told, ("usage", str(way.channel.usage)), ("ended", way.channel.ended)]
+
+
+def ran(work: Coroutine[None, None, T]) -> T:
+    """The result of a coroutine that never waits."""
+    try:
+        work.send(None)
+    except StopIteration as done:
+        result: T = done.value
+        return result
+    raise AssertionError("it waits")
+
+
+def check(chunks: Sequence[bytes], *, limit: int = 1 << 20, signs_of_life: int | None = None) -> list[Told]:
+    one, other = Quiet(), Quiet()
+    passed = ran(pumped(passing(one, limit), one, chunks, signs_of_life))
+    assert passed == ran(pumped(reading(other, limit), other, chunks, signs_of_life))
+    return passed
+
+
+BEGINNING = event({"choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}}]})
+PRELUDE = [BEGINNING, b": working\n\n", event({"choices": [], "prompt_filter_results": []}), EVENTS[6]]
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    prelude=st.lists(st.sampled_from(PRELUDE), max_size=5),
+    events=st.lists(st.sampled_from(EVENTS), max_size=8),
+    cuts=st.lists(st.integers(0, 1500), max_size=8),
+    limit=st.sampled_from([1 << 20, 120]),
+    signs_of_life=st.none() | st.integers(0, 5),
+)
+@pytest.mark.proves("CHAT-relay-reads", "CHAT-relay-output")
+def test_a_passing_stream_is_held_and_sent_as_if_every_event_were_read(
+    *, prelude: list[bytes], events: list[bytes], cuts: list[int], limit: int, signs_of_life: int | None
+) -> None:
+    stream = b"".join([*prelude, *events])
+    places = sorted({0, len(stream), *(cut for cut in cuts if cut < len(stream))})
+    check([stream], limit=limit, signs_of_life=signs_of_life)
+    check([stream[start:end] for start, end in pairwise(places)], limit=limit, signs_of_life=signs_of_life)
+
+
+@pytest.mark.parametrize("name", CORPUS)
+@pytest.mark.proves("CHAT-relay-reads", "CHAT-relay-output")
+def test_every_recorded_stream_is_held_and_sent_as_if_every_event_were_read(name: str) -> None:
+    source = CORPUS[name]
+    check([source])
+    check([source[at : at + 1] for at in range(len(source))])
+    for cut in range(0, len(source), 5):
+        check([source[:cut], source[cut:]])
+        check([source[:cut]])
+
+
+@pytest.mark.proves("CHAT-relay-output")
+def test_nothing_is_sent_before_there_is_output_and_then_all_of_it() -> None:
+    told = check([BEGINNING, b": working\n\n", delta("Hi"), delta("", reason="stop"), END])
+    assert told[:4] == [("sent", b""), ("sent", b""), ("sent", BEGINNING + delta("Hi")), ("sent", EVENTS[5])]
+
+
+@pytest.mark.proves("CHAT-relay-output")
+def test_a_failure_after_the_bare_beginning_is_raised_without_its_secrets() -> None:
+    failed = event({"error": {"message": f"Wrong key {SECRET}.", "code": "server_error"}})
+    told = check([BEGINNING, failed])
+    assert told[0] == ("sent", b"")
+    assert ("raised", "Wrong key [secret].") in told
+
+
+@pytest.mark.proves("CHAT-relay-output")
+def test_who_sends_too_much_before_any_output_is_not_held_back() -> None:
+    told = check([BEGINNING * HELD_FRAMES, BEGINNING, BEGINNING])
+    assert told[:3] == [("sent", b""), ("sent", BEGINNING * (HELD_FRAMES + 1)), ("sent", BEGINNING)]
+
+
+@pytest.mark.proves("CHAT-relay-output")
+def test_a_stream_that_ends_before_any_output_is_a_failure() -> None:
+    assert ("raised", StreamTruncated("").code) in check([BEGINNING])
+
+
+@pytest.mark.proves("CHAT-relay-output")
+def test_comments_before_any_output_are_not_kept() -> None:
+    """A server may say that it works for as long as it likes: what it says so is nothing to hold."""
+
+    async def work() -> None:
+        way = passing(Quiet())
+        assert isinstance(way, PassingWay)
+        for _ in range(3):
+            assert await way.feed(b": working\n\n") == b""
+        assert way._held == []
+        assert await way.feed(delta("Hi")) == delta("Hi")
+
+    ran(work())
+
+
+@pytest.mark.proves("CHAT-relay-reads")
+def test_counts_in_the_last_event_without_its_blank_line_are_learnt() -> None:
+    counted = event({"choices": [], "usage": COUNTS})
+    told = check([delta("Hi"), delta("", reason="stop"), counted[:-2]])
+    assert told[2:] == [("sent", b""), ("end", END), ("usage", str(COUNTS)), ("ended", True)]
