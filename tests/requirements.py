@@ -24,6 +24,7 @@ from tests.promises.providers import PROVIDERS
 from tests.promises.recall import RECALL
 from tests.promises.responses import RESPONSES
 from tests.promises.running_on import RUNNING_ON
+from tests.promises.runs import RUNS
 from tests.promises.simulator import SIMULATOR
 from tests.promises.speed import SPEED
 from tests.promises.state import STATE
@@ -37,6 +38,7 @@ from tests.promises.wire import WIRE
 
 PROMISES: dict[str, Promise] = {
     **WIRE,
+    **RUNS,
     **RESPONSES,
     **CHAT,
     **UPSTREAM,

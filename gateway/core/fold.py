@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from gateway.core.events import EVENTS, FIELDS, PARTS, Channel, Event, Kind
+from gateway.core.events import EVENTS, FIELDS, PARTS, SUMMARY, Channel, Event, Kind
 from gateway.core.frames import Frame
 from gateway.core.items import empty_part, finished
 from gateway.core.response import complete_response
@@ -87,10 +87,12 @@ class Fold:
         self._limit = open_item_bytes
         self._base: Json = {}
         self._drafts: dict[int, Draft] = {}
-        self._waiting: list[Frame] = []
+        self._waiting: list[Frame | str] = []
         self._waiting_bytes = 0
         self._text_bytes = 0
         self._overflowed = False
+        # Where the latest frame that was read belongs: a text that waits without a frame goes on there.
+        self._telling: tuple[Draft, _Place] | None = None
         self._open = 0
         self._output: list[Any] | None = None
 
@@ -100,20 +102,24 @@ class Fold:
         Raises UpstreamError when open items hold more than the limit, or a frame that must be read is not JSON.
         """
         for frame in frames:
-            event = EVENTS.get(frame.type)
-            if event is None:
-                continue
-            if event.kind in _WAITING:
-                self.keep(frame, len(frame.raw))
-            elif (read := self._READ.get(event.kind)) is not None:
-                read(self, parsed(frame))
+            self.take(frame)
 
-    def keep(self, frame: Frame, size: int) -> None:
+    def take(self, frame: Frame, size: int | None = None) -> None:
+        """Take note of one frame, as `feed` does; `size`: about that of its bytes, where it is known."""
+        event = EVENTS.get(frame.type)
+        if event is None:
+            return
+        if event.kind in _WAITING:
+            self.keep(frame, len(frame.raw) if size is None else size)
+        elif (read := self._READ.get(event.kind)) is not None:
+            read(self, parsed(frame))
+
+    def keep(self, told: Frame | str, size: int) -> None:
         """Keep a frame of an open item, unread; `size` is that of its bytes.
 
-        Raises UpstreamError as `feed` does.
+        Of a delta that goes on where the one before it ended, the text is enough. Raises UpstreamError as `feed` does.
         """
-        self._waiting.append(frame)
+        self._waiting.append(told)
         self._waiting_bytes += size
         if self._waiting_bytes > self._limit:
             self.read()
@@ -130,13 +136,24 @@ class Fold:
         if draft is None:
             return item
         draft.settled = True
-        if not _has_gaps(item):
+        if not _has_gaps(item) or self._summarised(draft, item):
             return item
         self.read()
         told, draft.item = draft.item, item
         built = draft.build()
         draft.item = told
         return built
+
+    def _summarised(self, draft: Draft, item: Json) -> bool:
+        """Whether a reasoning item without content is whole: nothing but its summary was told, and it has all of it."""
+        summary = _parts(item, "summary")
+        if self._open > 1 or draft.parts or not summary or len(summary) < len(item["summary"]):
+            return False
+        if not all(part.get("text") for part in summary):
+            return False
+        told = [frame.type for frame in self._waiting if isinstance(frame, Frame)]
+        only_summary = all(kind.startswith("response.reasoning_summary") for kind in told)
+        return only_summary and told.count(f"{SUMMARY.part_event}.added") <= len(summary)
 
     def item(self, index: int) -> Json:
         """The item at an output index as told so far, done or not."""
@@ -216,17 +233,28 @@ class Fold:
 
         Raises UpstreamError for one that is not JSON, once all others were read; a second call finds nothing to do.
         """
-        frames, self._waiting, self._waiting_bytes = self._waiting, [], 0
+        waiting, self._waiting, self._waiting_bytes = self._waiting, [], 0
         failure: UpstreamError | None = None
-        for frame in frames:
+        for told in waiting:
+            if isinstance(told, str):
+                self._say(told)
+                continue
             try:
-                data = parsed(frame)
+                data = parsed(told)
             except UpstreamError as error:
                 failure = failure or error
                 continue
-            self._tell_draft(EVENTS[frame.type], data)
+            self._tell_draft(EVENTS[told.type], data)
         if failure is not None:
             raise failure
+
+    def _say(self, text: str) -> None:
+        """More of the text that is being told."""
+        assert self._telling is not None
+        draft, place = self._telling
+        if not draft.done:
+            draft.say(place, text)
+            self._text_bytes += len(text)
 
     def _tell_draft(self, event: Event, data: Json) -> None:
         index = data.get("output_index")
@@ -236,14 +264,16 @@ class Fold:
         if draft is None:
             draft = self._drafts[index] = Draft({"type": event.channel.item if event.channel else "message"})
             self._open += 1
-        if not draft.done:
-            self._tell(draft, event.kind, event.channel, data)
+        channel = event.channel
+        if channel is not None:
+            place = (channel.places, _index(data, channel))
+            self._telling = draft, place
+            if not draft.done:
+                self._tell(draft, event.kind, channel, place, data)
+        elif not draft.done:
+            _tell_part(draft, event.kind, data)
 
-    def _tell(self, draft: Draft, kind: Kind, channel: Channel | None, data: Json) -> None:
-        if channel is None:
-            _tell_part(draft, kind, data)
-            return
-        place = (channel.places, _index(data, channel))
+    def _tell(self, draft: Draft, kind: Kind, channel: Channel, place: _Place, data: Json) -> None:
         if kind is Kind.ANNOTATION:
             annotations = draft.part(channel, place[1]).setdefault("annotations", [])
             annotations.insert(_number(data.get("annotation_index"), len(annotations)), data.get("annotation"))

@@ -23,34 +23,21 @@ class Frame:
     with `Frame.of`; `data` is shared, never edited in place.
     """
 
-    __slots__ = ("_data", "_event", "_payload", "_raw", "_start", "_type", "_typed")
+    __slots__ = ("_data", "_event", "_payload", "_raw", "_type", "_typed")
 
     def __init__(self, raw: bytes, payload: bytes, event: str) -> None:
         """`payload`: the `data:` lines joined by LF. `event`: the `event:` name, "" when there was none."""
         self._raw: bytes | None = raw
         self._payload: bytes | None = payload
-        self._start = 0
         self._event = event
         self._type: str | None = None
         self._typed = False
         self._data: Json | None = None
 
-    @classmethod
-    def known(cls, raw: bytes, start: int, event: str) -> Frame:
-        """A frame whose data begins at `start` of its bytes, in one line, and with its type, which is `event`."""
-        frame = cls.__new__(cls)
-        frame._raw = raw
-        frame._payload = None
-        frame._start = start
-        frame._event = frame._type = event
-        frame._typed = True
-        frame._data = None
-        return frame
-
-    @classmethod
-    def of(cls, data: Json) -> Frame:
+    @staticmethod
+    def of(data: Json) -> Frame:
         """A frame of our own making; `data["type"]` becomes the event name, if there is one (chat has none)."""
-        frame = cls.__new__(cls)
+        frame = Frame.__new__(Frame)
         frame._raw = None
         frame._payload = None
         frame._event = frame._type = data.get("type", "")
@@ -61,7 +48,7 @@ class Frame:
     def telling(self, data: Json) -> Frame:
         """The same event with other data; it keeps its event name, which may be all that says its type."""
         frame = Frame.of(data)
-        frame._event, frame._type, frame._typed = self._event, None, False
+        frame._event, frame._type, frame._typed = self.event, None, False
         return frame
 
     @property
@@ -89,12 +76,13 @@ class Frame:
 
         Raises ValueError when the payload is not a JSON object.
         """
-        if self._data is None:
-            value = json.loads_served(self.payload)
-            if not isinstance(value, dict):
+        data = self._data
+        if data is None:
+            data = json.loads_served(self.payload)
+            if not isinstance(data, dict):
                 raise ValueError("an event must be a JSON object")
-            self._data = value
-        return self._data
+            self._data = data
+        return data
 
     @property
     def raw(self) -> bytes:
@@ -108,7 +96,7 @@ class Frame:
     def payload(self) -> bytes:
         """The bytes after `data:`."""
         if self._payload is None:
-            self._payload = json.dumps(self._data) if self._raw is None else self._raw[self._start : -2]
+            self._payload = json.dumps(self._data)
         return self._payload
 
     def _find_type(self) -> str:
@@ -128,6 +116,28 @@ class Frame:
 
     def __repr__(self) -> str:
         return f"Frame({self.type!r}, {len(self.payload)} bytes)"
+
+
+class KnownFrame(Frame):
+    """A frame of which the reader saw the type: almost every one there is, so its bytes and type are at hand."""
+
+    __slots__ = ("_start", "event", "raw", "type")
+
+    typed = True
+    event: str
+    raw: bytes
+    type: str
+
+    def __init__(self, raw: bytes, start: int, event: str) -> None:
+        """`start`: where the data begins in the bytes, all in one line."""
+        self.raw = raw
+        self.event = self.type = event
+        self._start = start
+        self._data: Json | None = None
+
+    @property
+    def payload(self) -> bytes:
+        return self.raw[self._start : -2]
 
 
 def _leading_type(payload: bytes) -> str | None:

@@ -36,6 +36,13 @@ def loads_served(text: bytes) -> Any:
     One bad byte is no reason to lose an answer. Raises ValueError for what is no JSON even so.
     """
     try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return _loads_mended(text)
+
+
+def _loads_mended(text: bytes) -> Any:
+    try:
         return loads(text)
     except ValueError:
         mended = text.decode("utf-8-sig", "replace").encode()

@@ -65,7 +65,8 @@ class Part:
 
     def take(self, text: str) -> str:
         """Note a delta; returns what of it can be shown."""
-        text = self.halves.push(text)
+        if self.halves.held or not text.isascii():
+            text = self.halves.push(text)
         self._pieces.append(text)
         return text
 
@@ -114,16 +115,17 @@ class Prose:
         if not part.closed:
             self._say(part, part.take(delta), self._tokens(logprobs))
 
-    def flow(self, index: Any, position: Any, delta: str) -> bool:
-        """The short way for a piece of the text that is being spoken; False when it has to go through `text`."""
+    def flow(self, index: Any, position: Any, delta: str) -> str | None:
+        """The short way for a piece of the text that is being spoken: what of it to show, which is not emitted.
+
+        None when it has to go through `text`.
+        """
         part = self._fluent
         if part is None or part.index != index or part.position != position:
-            return False
+            return None
         shown = part.take(delta)
-        if shown:
-            self._length += len(shown)
-            self._emit("content", shown, None)
-        return True
+        self._length += len(shown)
+        return shown
 
     def refusal(self, index: int, position: int, delta: str) -> None:
         """A piece of a refusal."""

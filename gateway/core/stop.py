@@ -50,22 +50,22 @@ def _overlap(text: str, stop: str) -> int:
 class Halves:
     """Joins an emoji whose two UTF-16 halves came in two pieces of text."""
 
-    __slots__ = ("_held",)
+    __slots__ = ("held",)
 
     def __init__(self) -> None:
-        self._held = ""
+        self.held = ""
 
     def push(self, text: str) -> str:
         """The text so far, without a first half that its second half may still follow."""
-        if self._held:
-            joined = (self._held + text).encode("utf-16-le", "surrogatepass")
-            text, self._held = joined.decode("utf-16-le", "surrogatepass"), ""
+        if self.held:
+            joined = (self.held + text).encode("utf-16-le", "surrogatepass")
+            text, self.held = joined.decode("utf-16-le", "surrogatepass"), ""
         if text and "\ud800" <= text[-1] <= "\udbff":
-            self._held = text[-1]
+            self.held = text[-1]
             return text[:-1]
         return text
 
     def rest(self) -> str:
         """A half whose other half never came."""
-        held, self._held = self._held, ""
+        held, self.held = self.held, ""
         return held

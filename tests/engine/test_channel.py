@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.core.frames import Frame
+from gateway.core.frames import Frame, KnownFrame
 from gateway.core.repair import Repair
 from gateway.dialects import Bundle, Choices, Dialect, chat, responses
 from gateway.engine.channel import NativeChannel, TranslatedChannel, early_failure
@@ -99,13 +99,13 @@ def test_a_failure_that_comes_first_becomes_an_http_error(frame: Json, status: i
 
 @pytest.mark.proves("ENGINE-early")
 def test_a_failure_cut_by_a_proxy_is_still_a_failure() -> None:
-    cut = Frame.known(b'event: response.failed\ndata: {"type":"response.failed","respo\n\n', 23, "response.failed")
+    cut = KnownFrame(b'event: response.failed\ndata: {"type":"response.failed","respo\n\n', 23, "response.failed")
     assert isinstance(early_failure(cut, now=0.0), UpstreamError)
 
 
 def test_a_terminal_frame_that_tells_no_failure_is_none() -> None:
     assert early_failure(frames(COMPLETED)[0], now=0.0) is None
-    cut = Frame.known(b'event: response.completed\ndata: {"type":"response.comp\n\n', 26, "response.completed")
+    cut = KnownFrame(b'event: response.completed\ndata: {"type":"response.comp\n\n', 26, "response.completed")
     assert early_failure(cut, now=0.0) is None
 
 

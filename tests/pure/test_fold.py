@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.core.fold import Fold, complete_response, joined, match, merged
-from gateway.core.frames import Frame
+from gateway.core.frames import Frame, KnownFrame
 from gateway.errors import UpstreamError
 from tests.pure.invariants import read
 from tests.pure.streams import CORPUS, event
@@ -280,3 +280,75 @@ def test_a_done_item_nobody_announced_counts() -> None:
     item = {"id": "msg_1", "type": "message", "content": [{"type": "output_text", "text": "x"}, {"type": "odd"}]}
     response = fold(event("response.output_item.done", output_index=0, item=item), END)
     assert [part["type"] for part in response["output"][0]["content"]] == ["output_text", "odd"]
+
+
+THOUGHT: Json = {"id": "rs_1", "type": "reasoning", "summary": []}
+THINKING = event("response.output_item.added", output_index=0, item=THOUGHT)
+WHY: Json = {"output_index": 0, "summary_index": 0}
+SUMMARY = "response.reasoning_summary"
+
+
+def thought(*parts: Any) -> Frame:
+    return event("response.output_item.done", output_index=0, item={**THOUGHT, "summary": list(parts)})
+
+
+def summary(place: int, text: str) -> list[Frame]:
+    where = {**WHY, "summary_index": place}
+    part = event(f"{SUMMARY}_part.added", **where, part={"type": "summary_text", "text": ""})
+    return [part, event(f"{SUMMARY}_text.delta", **where, delta=text)]
+
+
+@pytest.mark.proves("RUN-short")
+def test_deltas_of_a_summary_that_the_done_item_repeats_are_never_read() -> None:
+    kind = f"{SUMMARY}_text.delta"
+    raw = b'event: %b\ndata: {"type":"%b","delta":"no JSON}\n\n' % (kind.encode(), kind.encode())
+    unreadable = KnownFrame(raw, raw.index(b"{"), kind)
+    part = {"type": "summary_text", "text": "why"}
+    machine = Fold(open_item_bytes=1000)
+    machine.feed([THINKING, *summary(0, "why"), unreadable, thought(part), END])
+    assert machine.response()["output"] == [{**THOUGHT, "summary": [part]}]
+
+
+@pytest.mark.parametrize(
+    ("told", "texts"),
+    [
+        ([{"type": "summary_text", "text": "one"}], ["one", "two"]),
+        ([{"type": "summary_text", "text": "one"}, {"type": "summary_text", "text": ""}], ["one", "two"]),
+        ([{"type": "summary_text", "text": "ONE"}, {"type": "summary_text", "text": "TWO"}], ["ONE", "TWO"]),
+        ([None, {"type": "summary_text", "text": "TWO"}], ["one", "TWO"]),
+        ([], ["one", "two"]),
+    ],
+    ids=["a part less", "an empty part", "other words", "a part that is none", "nothing"],
+)
+def test_a_summary_is_what_the_done_item_tells_and_what_was_streamed_where_it_tells_nothing(
+    told: list[Any], texts: list[str]
+) -> None:
+    (item,) = fold(THINKING, *summary(0, "one"), *summary(1, "two"), thought(*told), END)["output"]
+    assert [part["text"] for part in item["summary"]] == texts
+
+
+def test_reasoning_text_beside_a_summary_is_not_lost() -> None:
+    said_aloud = event("response.reasoning_text.delta", output_index=0, content_index=0, delta="so")
+    part = {"type": "summary_text", "text": "one"}
+    (item,) = fold(THINKING, *summary(0, "one"), said_aloud, thought(part), END)["output"]
+    assert text_of(item) == "so"
+
+
+def test_text_that_goes_on_belongs_to_its_item_alone() -> None:
+    machine = Fold(open_item_bytes=1000)
+    other = event("response.output_item.added", output_index=1, item={**ADDED.data["item"], "id": "msg_2"})
+    whole = {**ADDED.data["item"], "content": [{"type": "output_text", "text": "told"}]}
+    machine.feed([ADDED, other, event("response.output_text.delta", **AT, delta="He")])
+    machine.keep("llo", 3)
+    machine.feed([event("response.output_item.done", output_index=0, item=whole)])
+    machine.feed([event("response.output_text.delta", **{**AT, "output_index": 1}, delta="Yo")])
+    machine.keep("u", 1)
+    machine.feed([END])
+    assert [text_of(item) for item in machine.response()["output"]] == ["told", "You"]
+
+
+def test_a_summary_beside_an_open_item_is_whole() -> None:
+    other = event("response.output_item.added", output_index=1, item={**ADDED.data["item"]})
+    part = {"type": "summary_text", "text": "one"}
+    output = fold(THINKING, other, *summary(0, "one"), thought(part), END)["output"]
+    assert output[0]["summary"] == [part]

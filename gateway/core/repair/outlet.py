@@ -9,6 +9,7 @@ from gateway.core.events import EVENTS, QUIET
 from gateway.core.fold import Fold, parsed
 from gateway.core.frames import Frame
 from gateway.core.items import changed
+from gateway.core.repair.run import Run
 from gateway.core.repair.tracks import Track
 from gateway.core.repair.trust import CHECKED, IDLE, State
 from gateway.errors import UpstreamError
@@ -27,6 +28,7 @@ class Outlet:
         self._dirty = False
         self._next = 0
         self._state: State = IDLE if trusted else CHECKED
+        self._run: Run | None = None
         self._shape: list[Frame] = []
         self._shown: list[Track] = []
         self._out: list[Frame] = []
@@ -75,21 +77,23 @@ class Outlet:
                 self._soil()
         if self._dirty:
             data = changed(data, {"sequence_number": self._next})
+        size = len(frame.raw)
         if data is not frame.data or not frame.typed:
             if not isinstance(data.get("type"), str):
                 data = {**data, "type": frame.type}  # only the event name told it
             frame = Frame.of(data)
-        self._push(frame)
+        self._push(frame, size)
 
     def _make(self, data: Json) -> None:
         """Send an event of our own."""
+        self._run = None
         self._soil()
         self._push(Frame.of({"type": data["type"], "sequence_number": self._next, **data}))
 
-    def _push(self, frame: Frame) -> None:
+    def _push(self, frame: Frame, size: int | None = None) -> None:
         self._next += 1
         self._out.append(frame)
-        self.fold.feed((frame,))
+        self.fold.take(frame, size)
 
 
 def data_of(frame: Frame) -> Json | None:

@@ -9,6 +9,7 @@ from gateway.core.frames import Frame
 from gateway.core.items import changed, complete_part
 from gateway.core.repair.closing import address, part_added, rest_of_part, said_event
 from gateway.core.repair.items import ItemRepair
+from gateway.core.repair.run import Run
 from gateway.core.repair.tracks import MOST_MISSING, Part, Track, part_channel
 
 Json = dict[str, Any]
@@ -37,6 +38,10 @@ class PartRepair(ItemRepair):
         if data is not frame.data:
             self._soil()
         self._pass(frame, changed(data, changes) if changes else data)
+
+    def _pass_delta(self, frame: Frame, channel: Channel, where: Json) -> None:
+        self._pass_on(frame, where)
+        self._run = Run(frame, channel, where)
 
     def _on_part_added(self, frame: Frame, event: Event) -> None:
         channel = part_channel(frame.data)
@@ -71,7 +76,7 @@ class PartRepair(ItemRepair):
             self._drop(frame)
             return
         found[0].said = True
-        self._pass_on(frame, address(track, channel, found[1]))
+        self._pass_delta(frame, channel, address(track, channel, found[1]))
 
     def _on_text_done(self, frame: Frame, event: Event) -> None:
         channel = _channel(event)
@@ -132,7 +137,7 @@ class PartRepair(ItemRepair):
             self._drop(frame)
             return
         track.said = True
-        self._pass_on(frame, address(track, channel, 0))
+        self._pass_delta(frame, channel, address(track, channel, 0))
 
     def _on_field_done(self, frame: Frame, event: Event) -> None:
         channel = _channel(event)

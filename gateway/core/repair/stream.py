@@ -14,6 +14,7 @@ from gateway.core.frames import DONE, Frame
 from gateway.core.items import changed
 from gateway.core.repair.outlet import data_of
 from gateway.core.repair.parts import PartRepair
+from gateway.core.repair.run import Run
 from gateway.core.repair.trust import State
 from gateway.core.response import REQUIRED
 from gateway.errors import GatewayError, StreamTruncated, UpstreamError
@@ -58,8 +59,11 @@ class Repair(PartRepair):
         out = self._out = []
         keep = self.fold.keep
         for frame in frames:
-            following = self._state.get(frame.type)
             try:
+                run = self._run
+                if run is not None and frame.type == run.kind and self._goes_on(run, frame):
+                    continue
+                following = self._state.get(frame.type)
                 raw = frame.raw
                 if following is None or not raw.endswith(_WHOLE):
                     if self.terminal is None:
@@ -102,6 +106,24 @@ class Repair(PartRepair):
             self._make({"type": "response.in_progress", "response": {**self.fold.base(), "output": []}})
         return self._out
 
+    def _goes_on(self, run: Run, frame: Frame) -> bool:
+        """Send a delta on the way of the last one, which changes nothing for the client; False if it is not like it."""
+        try:
+            data = frame.data
+        except ValueError:
+            return False
+        if not frame.typed or not run.goes_on_in(data):
+            return False
+        size = len(frame.raw)
+        if run.names or data.get("sequence_number") != self._next:
+            if not self._dirty:
+                return False
+            frame = Frame.of({**data, **run.names, "sequence_number": self._next})
+        self._next += 1
+        self._out.append(frame)
+        self.fold.keep(data["delta"], size)
+        return True
+
     def _follow(self, frame: Frame, following: State) -> bool:
         """Whether the frame can pass unread; a frame that keeps the state was already judged by the one before it."""
         if not frame.typed:
@@ -112,6 +134,7 @@ class Repair(PartRepair):
         return True
 
     def _look_at(self, frame: Frame) -> None:
+        self._run = None
         event = EVENTS.get(frame.type)
         if event is None:
             self._unknown(frame)

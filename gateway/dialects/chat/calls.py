@@ -111,7 +111,9 @@ class Calls:
         """A piece of a call's text."""
         call = self._find(index, kind)
         if not call.closed:
-            call.take(call.halves.push(text))
+            if call.halves.held or not text.isascii():
+                text = call.halves.push(text)
+            call.take(text)
             self._pump()
 
     def complete(self, index: int, kind: str, full: Any) -> None:

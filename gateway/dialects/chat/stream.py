@@ -106,7 +106,7 @@ class ChunkEncoder:
     def _put(self, delta: bytes) -> None:
         if not self._head:
             self._start()
-        self._out.append(self._head + b'{"index":0,"delta":' + delta + self._tail)
+        self._out += (self._head, b'{"index":0,"delta":', delta, self._tail)
 
     def _put_text(self, field: str, text: str, logprobs: list[Json] | None) -> None:
         if not self._head:
@@ -201,8 +201,11 @@ class ChunkEncoder:
         delta = data.get("delta")
         if not isinstance(delta, str):
             return
-        if not self._prose.flow(data.get("output_index"), data.get("content_index"), delta):
+        shown = self._prose.flow(data.get("output_index"), data.get("content_index"), delta)
+        if shown is None:
             self._prose.text(self._where(data), _position(data), delta, data.get("logprobs"))
+        elif shown:
+            self._out += (self._heads["content"], json.dumps(shown), self._text_tail)
 
     def _text_done(self, data: Json) -> None:
         self._complete(data, "text", data.get("text"))

@@ -148,8 +148,11 @@ class TextEncoder:
         delta = data.get("delta")
         if not isinstance(delta, str):
             return
-        if not self._prose.flow(data.get("output_index"), data.get("content_index"), delta):
+        shown = self._prose.flow(data.get("output_index"), data.get("content_index"), delta)
+        if shown is None:
             self._prose.text(self._where(data), _position(data), delta, data.get("logprobs"))
+        elif shown:
+            self._put(shown, None)  # not counted by `Text`, which needs offsets for tokens only: those never flow
 
     def _refusal_delta(self, data: Json) -> None:
         delta = data.get("delta")

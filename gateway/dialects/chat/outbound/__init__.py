@@ -1,8 +1,8 @@
 """The chat dialect on the way out: inner requests for servers that speak chat completions only, and their answers.
 
 Requests go `request` → `options`, `tools`, `history` → `messages`, with `parts` for contents; `toolmap` remembers what
-was renamed. Answers come back through `inlet`, JSON ones through `answer`. What one kind of server wants said
-differently is in its `quirks`, and nowhere else.
+was renamed. Answers come back through `inlet`, JSON ones through `answer`; of chunks of one `form` only the text is
+read. What one kind of server wants said differently is in its `quirks`, and nowhere else.
 """
 
 from __future__ import annotations

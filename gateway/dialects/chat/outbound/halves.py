@@ -27,7 +27,7 @@ class Halves:
 
     def push(self, piece: str) -> str:
         """What is whole by now; "" for nothing yet. `piece`: not empty."""
-        if not self._first and is_sound(piece):
+        if not self._first and (piece.isascii() or is_sound(piece)):
             return piece
         text, self._first = self._first + piece, ""
         if "\ud800" <= text[-1] <= "\udbff":
@@ -41,9 +41,7 @@ class Halves:
 
 
 def is_sound(text: str) -> bool:
-    """Whether there is no half of a character in it. Asked of every delta: the answer for ASCII is free."""
-    if text.isascii():
-        return True
+    """Whether there is no half of a character in it."""
     try:
         text.encode()
     except UnicodeEncodeError:

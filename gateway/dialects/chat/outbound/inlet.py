@@ -11,6 +11,7 @@ from gateway.core.fold import parsed
 from gateway.core.frames import DONE, Frame
 from gateway.core.response import complete_response, request_echo
 from gateway.dialects.chat.outbound.calls import Calls
+from gateway.dialects.chat.outbound.form import Form
 from gateway.dialects.chat.outbound.outcome import (
     COMPLETED,
     FAILED,
@@ -82,6 +83,7 @@ class ChatInlet:
         self._echo_body = echo_body
         self._created = created
         self._with_tokens = _LOGPROBS in include
+        self._form = Form()
         self._response: Json = {}
         self._by_delta = False
         """Deltas say something: what else says it only repeats it."""
@@ -99,7 +101,10 @@ class ChatInlet:
         for frame in frames:
             if self._over:
                 break
-            self._try(self._read, frame)
+            if text := self._form.text_in(frame):
+                self._try(self._go_on, text)
+            else:
+                self._try(self._read, frame)
         return self._fetch()
 
     def finish(self) -> list[Frame]:
@@ -123,6 +128,13 @@ class ChatInlet:
 
     # reading ----------------------------------------------------------------------------------------------------------
 
+    def _go_on(self, text: str) -> None:
+        """A chunk like the last one, but for its text."""
+        if self._form.thought:
+            self._prose.say(self._thoughts, text)
+        else:
+            self._say(text, None)
+
     def _read(self, frame: Frame) -> None:
         if frame.type == DONE:
             self._settle()
@@ -142,6 +154,8 @@ class ChatInlet:
                 self._choose(choice)
         if usage and self._finish_reason and not choices:
             self._settle()
+        if not self._with_tokens:
+            self._form.learn(frame, chunk)
 
     def _choose(self, choice: Json) -> None:
         told = choice.get("delta")

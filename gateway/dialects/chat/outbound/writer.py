@@ -10,7 +10,7 @@ from typing import Any
 
 from gateway.core import ids, json
 from gateway.core.events import TEXT, Channel
-from gateway.core.frames import Frame
+from gateway.core.frames import Frame, KnownFrame
 from gateway.errors import UpstreamError
 
 Json = dict[str, Any]
@@ -146,4 +146,4 @@ class Place:
         self.pieces.append(text)
         tail = b',"logprobs":%b}\n\n' % json.dumps(tokens) if tokens else self._tail
         raw = b"%b%d%b%b%b" % (self._head, number, self._address, json.dumps(text), tail)
-        return Frame.known(raw, self._start, self._event)
+        return KnownFrame(raw, self._start, self._event)
