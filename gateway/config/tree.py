@@ -292,7 +292,7 @@ class Store(Section):
     """How long the stream of an ended response can be resumed."""
     idempotency_hours: Annotated[int, Field(gt=0)] = 24
     events_minutes: Annotated[int, Field(gt=0)] = 60
-    ledger_batch: Annotated[int, Field(gt=0, le=1000)] = 100
+    ledger_batch: Annotated[int, Field(gt=0, le=1000)] = 500
     """Rows that make the ledger write before its 100 ms are over."""
     ledger_queue: Annotated[int, Field(gt=0)] = 10_000
     """Rows that wait for the ledger's writer; further ones are lost, and counted."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from itertools import count
+from typing import TYPE_CHECKING
 
 from gateway.core import usage
 from gateway.engine.turn import Turn
@@ -13,19 +14,23 @@ from gateway.upstreams import Upstream
 if TYPE_CHECKING:
     from gateway.store import Store
 
-Json = dict[str, Any]
-
 
 class Books:
     """Writes down what upstream calls have used; without a store, nothing."""
 
     def __init__(self, store: Store | None) -> None:
         self._store = store
+        self._process = "" if store is None else store.new_id()
+        self._turns = count(1)
 
     def opened(self, turn: Turn) -> None:
-        """Give a turn the id under which its rows stand."""
+        """Give a turn the id under which its rows stand, unless it has one.
+
+        One that is kept may give it to its answer. For any other the process and a number do, which are cheaper.
+        """
         if self._store is not None and not turn.id:
-            turn.id = self._store.new_id()
+            kept = turn.record is not None
+            turn.id = self._store.new_id() if kept else f"{self._process}.{next(self._turns)}"
 
     def entry(self, turn: Turn, upstream: Upstream, attempt: int) -> Entry:
         """A context around one attempt, from before its call to its end, however it ends."""
@@ -58,7 +63,7 @@ class Entry:
 
 def _row(turn: Turn, upstream: Upstream, attempt: int, status: str) -> LedgerRow:
     facts = turn.facts
-    told: Json = usage.counts(facts.get("usage"))
+    told = usage.counts(facts.get("usage"))
     return LedgerRow(
         turn_id=turn.id,
         owner=turn.hints.owner,
@@ -69,7 +74,11 @@ def _row(turn: Turn, upstream: Upstream, attempt: int, status: str) -> LedgerRow
         key_id=facts.get("key"),
         account=upstream.account or None,
         status=status,
+        input_tokens=told.get("input_tokens"),
+        cached_tokens=told.get("cached_tokens"),
+        cache_write_tokens=told.get("cache_write_tokens"),
+        output_tokens=told.get("output_tokens"),
+        reasoning_tokens=told.get("reasoning_tokens"),
         usage_source="upstream" if told else "none",
         request_id=turn.request_id,
-        **told,
     )

@@ -95,7 +95,7 @@ class Engine:
 
     async def _run(self, turn: Turn, sink: Sink) -> None:
         try:
-            target = await self._providers.choose(turn.model)
+            target = self._providers.settled(turn.model) or await self._providers.choose(turn.model)
             if self.state is None:
                 await self._run_somewhere(turn, target, sink)
             else:

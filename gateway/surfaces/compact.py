@@ -13,6 +13,7 @@ from gateway.engine.engine import Engine
 from gateway.engine.turn import Hints, Sink, Turn
 from gateway.errors import GatewayError, UpstreamFault
 from gateway.surfaces import reply
+from gateway.surfaces.headers import by_name
 from gateway.surfaces.middleware.body import parse_body, read_body
 from gateway.surfaces.openai import once_key, session_id
 from gateway.surfaces.reply import Reply
@@ -45,9 +46,9 @@ class CompactEndpoint:
             body=body,
             document=document,
             request_id=state["request_id"],
-            hints=Hints(session_id=session_id(dict(scope["headers"])), owner=state.get("owner", "operator")),
+            hints=Hints(session_id=session_id(by_name(scope)), owner=state.get("owner", "operator")),
             facts=state["facts"],
-            once=once_key(dict(scope["headers"])),
+            once=once_key(by_name(scope)),
         )
 
         async def run(sink: Reply) -> None:

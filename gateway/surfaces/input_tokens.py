@@ -12,6 +12,7 @@ from gateway.engine.engine import Engine
 from gateway.engine.turn import Hints, Turn
 from gateway.errors import GatewayError, UpstreamFault
 from gateway.surfaces import reply
+from gateway.surfaces.headers import by_name
 from gateway.surfaces.middleware.body import parse_body, read_body
 from gateway.surfaces.openai import session_id
 from gateway.surfaces.reply import Reply
@@ -43,7 +44,7 @@ class InputTokensEndpoint:
             body=body,
             document=document,
             request_id=state["request_id"],
-            hints=Hints(session_id=session_id(dict(scope["headers"])), owner=state.get("owner", "operator")),
+            hints=Hints(session_id=session_id(by_name(scope)), owner=state.get("owner", "operator")),
             facts=state["facts"],
         )
         await reply.answer(scope, receive, send, self._limits, partial(self._run, turn))

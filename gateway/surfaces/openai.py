@@ -14,6 +14,7 @@ from gateway.engine.engine import Engine
 from gateway.engine.turn import Hints, Model, Turn
 from gateway.errors import InvalidRequest, ModelNotFound
 from gateway.surfaces import reply
+from gateway.surfaces.headers import by_name
 from gateway.surfaces.middleware.body import parse_body, read_body
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class RunEndpoint:
         document: Json = {}
         if not self._may_be_empty or body.strip():
             document, body = parse_body(body, self._limits.json_depth)
-        headers: dict[bytes, bytes] = dict(scope["headers"])
+        headers = by_name(scope)
         turn = Turn(
             dialect=self._dialect,
             body=body,

@@ -48,7 +48,7 @@ class Reply:
         self._headers: Headers | None = None
         self._voice: Voice | None = None
         self._finished = False
-        self._start_lock = asyncio.Lock()
+        self._lock: asyncio.Lock | None = None
         self._open = False
         """The status line of a stream has been sent."""
         self._output_at = self._sent_at = time.monotonic()
@@ -80,7 +80,7 @@ class Reply:
     async def finish(self) -> None:
         """End the stream in good order."""
         self._finished = True
-        async with self._start_lock:
+        async with self._starting():
             await self._commit()
             await self._send({"type": "http.response.body", "body": b""})
 
@@ -140,12 +140,17 @@ class Reply:
             await self.finish()
 
     async def _put(self, data: bytes) -> None:
-        async with self._start_lock:  # silences are filled beside the engine; the status line comes first
+        async with self._starting():  # silences are filled beside the engine; the status line comes first
             if self._finished:
                 return
             await self._commit()
             self._sent_at = time.monotonic()
             await self._send({"type": "http.response.body", "body": data, "more_body": True})
+
+    def _starting(self) -> asyncio.Lock:
+        if self._lock is None:
+            self._lock = asyncio.Lock()
+        return self._lock
 
     async def _commit(self) -> None:
         if self.committed:

@@ -78,7 +78,11 @@ class OpenAIUpstream:
         self._api_key = upstream.api_key.get_secret_value()
         self._headers = _headers(self._api_key)
         common = [*self._headers, (b"Content-Type", b"application/json")]
-        self._routes = {route: destination(join(upstream.base_url, path), common) for route, path in paths.items()}
+        self._routes = {
+            (route, stream): destination(join(upstream.base_url, path), [*common, (b"Accept", kind)])
+            for route, path in paths.items()
+            for stream, kind in ((True, b"text/event-stream"), (False, b"application/json"))
+        }
         self._shelf = Shelf(self._fetch_models, clock=clock, fresh_seconds=_MODELS_FRESH_SECONDS)
 
     @property
@@ -118,12 +122,10 @@ class OpenAIUpstream:
         return retry.delay(attempt, error, limit=self._retries, random=self._random)
 
     async def open(self, call: Call) -> Answer:
-        headers = [
-            (b"Accept", b"text/event-stream" if call.stream else b"application/json"),
-            (b"X-Request-ID", call.request_id.encode("ascii", "replace")),
-        ]
+        headers = [(b"X-Request-ID", call.request_id.encode("ascii", "replace"))]
         wait = None if call.stream else self._json_seconds
-        answer = await self._line.send(Outgoing("POST", self._routes[call.route], headers, call.body, wait))
+        to = self._routes[call.route, call.stream]
+        answer = await self._line.send(Outgoing("POST", to, headers, call.body, wait))
         if 200 <= answer.status < 300:
             return answer
         raise await self._refused(answer)
@@ -132,7 +134,7 @@ class OpenAIUpstream:
         url = self._address(forward.path)
         outgoing = Outgoing(
             forward.method,
-            destination(url.copy_with(query=forward.query) if forward.query else url),
+            destination(url.copy_with(query=forward.query) if forward.query else url, codings=forward.codings),
             [*self._headers, *forward.headers, (b"X-Request-ID", forward.request_id.encode("ascii", "replace"))],
             forward.body,
             self._head_seconds,  # whoever reads the answer bounds the silence in it

@@ -87,12 +87,16 @@ class Providers:
         self.default = default
         self.named = {provider.name: provider for provider in named}
         self._all = {DEFAULT: default, **self.named}
-        self._plain: dict[str, Target] = {}
+        self._plain: dict[str | None, Target] = {}
         """Names whose targets only the settings decide: no list of models has a say in them."""
         self._lists = Lists(patience=patience if named else None, clock=clock)
 
     def __iter__(self) -> Iterator[Provider]:
         return iter(self._all.values())
+
+    def settled(self, name: str | None) -> Target | None:
+        """What `choose` has found for a name that only the settings decide; None when it has to be asked."""
+        return self._plain.get(name)
 
     async def choose(self, name: str | None) -> Target:
         """The target of a model's name as a client says it; a slash in it may be written %2F.
@@ -103,9 +107,6 @@ class Providers:
         """
         if name is None:
             return Target(self.default)
-        plain = self._plain.get(name)
-        if plain is not None:
-            return plain
         said = _QUOTED_SLASH.sub("/", name) if "%" in name else name
         asked = self._unaliased(said)
         provider, rest = await self._place(asked)

@@ -87,7 +87,7 @@ class Outgoing:
     """A request. `wait` bounds silence, and the whole of `HTTPAnswer.read`; None: the patience for a stream.
 
     `length`: of a body that comes in pieces; None when nobody knows it yet, then it is sent in chunks.
-    `codings`: content codings that the answer may have, and keeps.
+    `codings`: content codings that the answer may have, and keeps; the destination tells the server of them.
     """
 
     method: str
@@ -99,10 +99,8 @@ class Outgoing:
     codings: tuple[str, ...] = ()
 
     def all_headers(self) -> RawHeaders:
-        """All headers beside those of the destination, with those that are about the connection."""
-        # Compressed events would wait in the compressor, and cost both sides time.
-        codings = ", ".join(self.codings).encode("ascii") if self.codings else b"identity"
-        raw = [*self.headers, (b"Accept-Encoding", codings)]
+        """All headers beside those of the destination: the request's own, and what tells where its body ends."""
+        raw = [*self.headers]
         if not isinstance(self.body, bytes):
             told = self.length
             raw.append((b"Transfer-Encoding", b"chunked") if told is None else (b"Content-Length", b"%d" % told))
@@ -121,9 +119,11 @@ class _Pieces(httpx2.AsyncByteStream):
         return aiter(self._source)
 
 
-def destination(url: httpx2.URL, common: RawHeaders | None = None) -> Destination:
-    """Where requests go that have these headers in common."""
-    return Destination(url, [(b"Host", url.netloc), *(common or ())])
+def destination(url: httpx2.URL, common: RawHeaders | None = None, *, codings: tuple[str, ...] = ()) -> Destination:
+    """Where requests go that have these headers in common. `codings`: content codings that answers may have."""
+    # Compressed events would wait in the compressor, and cost both sides time.
+    accepted = ", ".join(codings).encode("ascii") if codings else b"identity"
+    return Destination(url, [(b"Host", url.netloc), *(common or ()), (b"Accept-Encoding", accepted)])
 
 
 class Line:
@@ -132,6 +132,23 @@ class Line:
     def __init__(self, transport: httpx2.AsyncBaseTransport, patience: Patience) -> None:
         self._transport = transport
         self._patience = patience
+        self._known_timeouts: dict[tuple[float | None, bool], dict[str, float]] = {}
+
+    def _timeouts(self, outgoing: Outgoing) -> dict[str, float]:
+        """Those of such a request, in the words of httpx2. There are a handful of them."""
+        key = outgoing.wait, isinstance(outgoing.body, bytes)
+        found = self._known_timeouts.get(key)
+        if found is None:
+            patience = self._patience
+            silence = patience.idle if outgoing.wait is None else outgoing.wait
+            found = self._known_timeouts[key] = {
+                "connect": patience.connect,
+                "pool": patience.connect,
+                # A server may think long about a whole body, but not about its next piece.
+                "write": silence if key[1] else patience.idle,
+                "read": silence,
+            }
+        return found
 
     async def send(self, outgoing: Outgoing) -> HTTPAnswer:
         """Send a request and return its answer, unread, whatever its status is.
@@ -139,14 +156,7 @@ class Line:
         Raises UpstreamUnavailable, UpstreamTimeout, UpstreamError, and what a body that comes in pieces raises.
         """
         patience, transport, to = self._patience, self._transport, outgoing.to
-        silence = patience.idle if outgoing.wait is None else outgoing.wait
-        timeouts = {
-            "connect": patience.connect,
-            "pool": patience.connect,
-            # A server may think long about a whole body, but not about its next piece.
-            "write": silence if isinstance(outgoing.body, bytes) else patience.idle,
-            "read": silence,
-        }
+        timeouts = self._timeouts(outgoing)
         whole = outgoing.wait or patience.whole
         # Whoever calls repeats a call that broke anyway; on a connection that had died unseen it is for free.
         with Faults(to.host) as faults:

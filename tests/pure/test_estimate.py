@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gateway.core.compaction import sealed as sealed_summary
@@ -110,6 +110,8 @@ def test_runs_and_odd_words_cost_what_their_pieces_do(text: str, least: float, m
 
 @pytest.mark.proves("ESTIMATE-bounded")
 @given(st.lists(st.text(max_size=60), max_size=6), st.text(max_size=60))
+@example(["word\t"], "\x01")
+@example([" "], " ")
 def test_texts_are_judged_apart_from_each_other(texts: list[str], another: str) -> None:
     """But for the share of marked letters, which is that of all texts together."""
     alone = text_tokens([another])

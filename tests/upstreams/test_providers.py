@@ -73,16 +73,18 @@ async def test_a_name_leads_to_its_provider(name: str, place: tuple[str, str, st
         plan=(PLAN, {"models": ("gpt-6-sol",)}),
     ) as here:
         assert await here.place(name) == place
-        assert await here.place(name) == place, "what is remembered of a name is the same"
+        settled = here.providers.settled(name)
+        assert settled is None or (settled.provider.name, settled.model, settled.effort) == place
 
 
 @pytest.mark.proves("SPEED-plain-names")
 async def test_names_that_no_list_decides_are_remembered_within_bounds() -> None:
     server = ListServer(["maker/model"])
     async with world(upstream=(server, {}), local=(ListServer(), {"models": ("llama",)})) as here:
-        choose = here.providers.choose
-        assert await choose("llama") is await choose("llama")
-        assert await choose("local/llama") is not await choose("local/llama")
+        settled, choose = here.providers.settled, here.providers.choose
+        assert settled("llama") is None
+        assert await choose("llama") is settled("llama")
+        assert (await choose("local/llama")).model == "llama" and settled("local/llama") is None
         server.models = ["local/llama"]
         for number in range(_PLAIN_NAMES + 10):
             assert (await here.place(f"made-up-{number}"))[1] == f"made-up-{number}"

@@ -73,8 +73,8 @@ class State:
 
     async def run(self, turn: Turn, target: Target, sink: Sink) -> None:
         """Run a turn with what the store has to do with it. Raises GatewayError while nothing was committed."""
-        wish = await self.wish(turn, target)
-        if wish is None:
+        wish = wish_of(turn.dialect, turn.document, target.provider.state)
+        if wish is None or not (wish.ours or await self._names_ours(turn, wish)):
             await self._go(turn, target, sink)
         elif wish.background:
             await self._in_background(turn, target, wish, sink)

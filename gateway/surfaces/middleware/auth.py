@@ -7,6 +7,7 @@ import hmac
 from typing import TYPE_CHECKING
 
 from gateway.errors import InvalidApiKey, RouteNotFound
+from gateway.surfaces.headers import by_name
 from gateway.surfaces.middleware.sockets import key_of
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class Auth:
     @staticmethod
     def _check(scope: Scope, digest: bytes) -> None:
         """Raises InvalidApiKey."""
-        value = dict(scope["headers"]).get(b"authorization")
+        value = by_name(scope).get(b"authorization")
         if value is None:
             value = b"Bearer " + key_of(scope).encode("latin-1")  # pages that open a WebSocket have no other way
         scheme, _, sent = value.strip().partition(b" ")

@@ -34,6 +34,7 @@ class CorsPolicy:
     """Which origins may call, as response headers."""
 
     def __init__(self, cors: Cors) -> None:
+        self.on = bool(cors.allow_origins)
         self._any = "*" in cors.allow_origins
         self._origins = frozenset(origin.rstrip("/").encode("latin-1") for origin in cors.allow_origins)
         self._max_age = str(cors.max_age_seconds).encode()

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from gateway.errors import GatewayError, HostNotAllowed
 from gateway.surfaces.errors import RawHeaders, send_error
+from gateway.surfaces.headers import Headers, by_name
 from gateway.surfaces.middleware.cors import CorsPolicy
 from gateway.surfaces.middleware.hosts import host_of, is_loopback
 from gateway.surfaces.middleware.sockets import refusing
@@ -28,9 +29,6 @@ _SANE_ID = re.compile(rb"[\x20-\x7e]{1,128}")
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _FOREIGN_SITES = frozenset({b"cross-site", b"same-site"})
 _PREFLIGHT = b"access-control-request-method"
-
-Seen = dict[bytes, bytes]
-"""The request's headers by name, the last one of each."""
 
 
 _numbers = random.Random()  # noqa: S311 - an id is no secret, and to ask the system for each lets other threads run
@@ -129,22 +127,26 @@ class Edge:
             scope["method"] = "GET"  # what the handshake is on the wire; ASGI does not say it
             send = refusing(scope, send)
         started = self._clock()
-        seen: Seen = dict(scope["headers"])
+        state = scope.setdefault("state", {})
+        seen = by_name(scope)
         told = seen.get(b"x-request-id", b"").strip()
         request_id = told.decode() if told and _SANE_ID.fullmatch(told) else self._new_id()
-        origin = seen.get(b"origin", b"")
-        sent = Sent(send, [(b"x-request-id", request_id.encode()), *self._cors.headers(origin)], self._clock)
+        extra = [(b"x-request-id", request_id.encode())]
+        if self._cors.on:
+            extra += self._cors.headers(seen.get(b"origin", b""))
+        sent = Sent(send, extra, self._clock)
         facts: dict[str, Any] = {}
-        scope.setdefault("state", {}).update(request_id=request_id, facts=facts, sent=sent)
+        state["request_id"], state["facts"], state["sent"] = request_id, facts, sent
         if scope["path"].endswith("/"):
             scope["path"] = scope["path"].rstrip("/") or "/"
         try:
             await self._serve(scope, receive, sent, seen)
         finally:
-            facts.setdefault("outcome", "completed" if sent.complete else "cut")
+            if "outcome" not in facts:
+                facts["outcome"] = "completed" if sent.complete else "cut"
             self._record(scope, sent, facts, started)
 
-    async def _serve(self, scope: Scope, receive: Receive, sent: Sent, seen: Seen) -> None:
+    async def _serve(self, scope: Scope, receive: Receive, sent: Sent, seen: Headers) -> None:
         # No page reaches a Unix socket; its clients name any host.
         guarded = self._guarded and (scope.get("server") or ("", 0))[1] is not None
         refusal = self._refusal(scope, seen) if guarded else None
@@ -158,7 +160,7 @@ class Edge:
         else:
             await self._app(scope, receive, sent)
 
-    def _refusal(self, scope: Scope, seen: Seen) -> GatewayError | None:
+    def _refusal(self, scope: Scope, seen: Headers) -> GatewayError | None:
         """Why a loopback listener does not serve this request: it comes from a page of some other site.
 
         By DNS rebinding such a page reaches the listener under its own host name. Without it, it can still post blindly
@@ -171,6 +173,8 @@ class Edge:
                     f"The host name {host.decode('latin-1')[:200]!r} is not served here. "
                     "Use localhost or a loopback address, or add the name to server.allowed_hosts."
                 )
+        if b"origin" not in seen and b"sec-fetch-site" not in seen:
+            return None  # no browser
         socket, origin = scope["type"] == "websocket", seen.get(b"origin", b"")
         foreign = seen.get(b"sec-fetch-site") in _FOREIGN_SITES or _is_foreign(origin) or (socket and origin == b"null")
         if (

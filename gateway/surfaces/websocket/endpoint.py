@@ -8,6 +8,7 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.engine.engine import Engine
 from gateway.engine.turn import Hints
+from gateway.surfaces.headers import by_name
 from gateway.surfaces.middleware.sockets import KEY_PROTOCOL
 from gateway.surfaces.openai import session_id
 from gateway.surfaces.websocket.connection import Connection
@@ -52,7 +53,7 @@ class WebSocketEndpoint:
             engine=self._engine,
             limits=self._limits,
             journal=self._journal,
-            hints=Hints(session_id=session_id(dict(scope["headers"])), owner=scope["state"].get("owner", "operator")),
+            hints=Hints(session_id=session_id(by_name(scope)), owner=scope["state"].get("owner", "operator")),
         )
 
 
