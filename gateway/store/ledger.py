@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import date, timedelta
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from itertools import chain, islice
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
@@ -34,9 +34,11 @@ AT_ONCE = 1_000
 
 _COLUMNS = tuple(column.name for column in ledger.c if not column.primary_key)
 _VALUES = attrgetter(*(name for name in _COLUMNS if name not in ("day", "created")))
+_INSERT = insert(ledger)
 _SIZES = (500, 100, 20)
-"""Rows of one statement, as many as can be had: each statement lets other threads run, which is dear."""
-_made: dict[tuple[str, int], str] = {}
+"""Rows of one statement, as many as can be had: after each row of its own SQLite lets other threads run, which is dear
+when they want to."""
+_made: dict[str, str] = {}
 
 
 class Ledger:
@@ -131,21 +133,28 @@ class Ledger:
 async def _insert(batch: Sequence[tuple[int, LedgerRow]], connection: Connection) -> None:
     # The driver's own words: by name, and each value by its type, a row would cost three times as much.
     rows = [_values(created, row) for created, row in batch]
-    for size in _SIZES:
-        while len(rows) >= size:
-            part, rows = rows[:size], rows[size:]
-            await connection.exec_driver_sql(_sql(connection.dialect, size), tuple(chain.from_iterable(part)))
+    sql = _sql(connection.dialect)
+    if connection.dialect.paramstyle == "qmark":  # SQLite; the drivers of PostgreSQL number their parameters
+        for size in _SIZES:
+            while len(rows) >= size:
+                part, rows = rows[:size], rows[size:]
+                await connection.exec_driver_sql(_repeated(sql, size), tuple(chain.from_iterable(part)))
     if rows:
-        await connection.exec_driver_sql(_sql(connection.dialect, 1), rows)
+        await connection.exec_driver_sql(sql, rows)
 
 
-def _sql(dialect: Dialect, rows: int) -> str:
+def _sql(dialect: Dialect) -> str:
     """The statement in the words of a driver, with its parameters in the order of `_COLUMNS`, the table's own."""
-    sql = _made.get((dialect.name, rows))
-    if sql is None:
-        statement = insert(ledger).values([dict.fromkeys(_COLUMNS)] * rows)
-        sql = _made[dialect.name, rows] = str(statement.compile(dialect=dialect))
-    return sql
+    if dialect.name not in _made:
+        _made[dialect.name] = str(_INSERT.compile(dialect=dialect, column_keys=_COLUMNS))
+    return _made[dialect.name]
+
+
+@cache
+def _repeated(sql: str, rows: int) -> str:
+    """The statement for so many rows."""
+    insertion, _, values = sql.partition(" VALUES ")
+    return f"{insertion} VALUES {', '.join([values] * rows)}"
 
 
 def _values(created: int, row: LedgerRow) -> tuple[Any, ...]:

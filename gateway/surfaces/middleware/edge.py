@@ -145,6 +145,7 @@ class Edge:
             if "outcome" not in facts:
                 facts["outcome"] = "completed" if sent.complete else "cut"
             self._record(scope, sent, facts, started)
+            del state["sent"]  # it holds the server's `send`, which holds the scope: a circle for each request
 
     async def _serve(self, scope: Scope, receive: Receive, sent: Sent, seen: Headers) -> None:
         # No page reaches a Unix socket; its clients name any host.
