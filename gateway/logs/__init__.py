@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING
 from gateway.logs.lean import structlog
 from gateway.logs.lines import as_json, as_text
 from gateway.logs.outputs import Form
-from gateway.logs.pipeline import Begun, Bridge, Named, bound_logger, finished, sink
+from gateway.logs.pipeline import Bridge, Named, bound_logger, noted, sink
 from gateway.logs.rotation import RotatingFile
 
 if TYPE_CHECKING:
@@ -43,8 +43,7 @@ def configure(settings: Logging, workdir: Path) -> None:
     level = _LEVELS[settings.level]
     sink.use(_targets(settings, workdir))
     structlog.configure(
-        processors=[finished],
-        context_class=Begun,
+        processors=[noted],
         wrapper_class=bound_logger(level),
         logger_factory=Named,
         cache_logger_on_first_use=False,  # a second `configure` must reach loggers that were already used

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import tracemalloc
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.logs import get_logger
+from gateway.logs import get_logger, settle
 from gateway.logs.pipeline import Stamps
 from gateway.logs.redaction import redact, redact_each
 from tests.surfaces.test_logs import lines_of, logging_to
@@ -31,6 +32,67 @@ def test_time_level_and_event_come_first_and_are_ours(tmp_path: Path) -> None:
     assert first["time"] != "noon"
     assert list(second)[:3] == ["time", "level", "event"]
     assert 'log.warning("again"' in second["stack"].splitlines()[-1]
+
+
+@pytest.mark.proves("LOGS-order")
+def test_lines_told_in_rarer_ways_look_the_same(tmp_path: Path) -> None:
+    stream = io.StringIO()
+    with logging_to(stream, tmp_path):
+        log = get_logger("ours").bind(bound=1)
+        log.info("%d of %d", 1, 2, path="/", level="high")
+        log.log(logging.ERROR, "by number", path="/", exc_info=ValueError("no"))
+    by_arguments, by_number = lines_of(stream)
+    assert list(by_arguments) == ["time", "level", "event", "bound", "path", "logger"]
+    assert list(by_number) == ["time", "level", "event", "bound", "path", "exception", "logger"]
+    told = [(line["level"], line["event"], line["logger"]) for line in (by_arguments, by_number)]
+    assert told == [("info", "1 of 2", "ours"), ("error", "by number", "ours")]
+
+
+@pytest.mark.proves("LOGS-order")
+async def test_a_line_that_waits_tells_of_the_moment_it_was_told(tmp_path: Path) -> None:
+    stream = io.StringIO()
+    with logging_to(stream, tmp_path):
+        log = get_logger("ours").bind(bound=1)
+        log.info("at once")
+        before = datetime.now(UTC)
+        try:
+            int("sk-0123456789")
+        except ValueError as error:
+            log.info("caught", exc_info=True)
+            failure = error
+        after = datetime.now(UTC)
+        log.info("kept", exc_info=failure)
+        log.info("here", stack_info=True)
+        log.new(bound=2).info("anew")
+        logging.getLogger("library").info("%s", "written", exc_info=failure)
+        settle()
+    caught, kept, here, anew, library = lines_of(stream)[1:]
+    assert before <= datetime.fromisoformat(caught["time"]) <= after
+    for line in (caught, kept, library):
+        assert line["exception"].splitlines()[-1] == "ValueError: invalid literal for int() with base 10: '[redacted]'"
+        assert "exc_info" not in line
+    assert 'log.info("here"' in here["stack"].splitlines()[-1]
+    assert [line["bound"] for line in (caught, kept, here, anew)] == [1, 1, 1, 2]
+
+
+@pytest.mark.proves("LOGS-kept")
+async def test_a_line_that_cannot_be_made_is_told_to_be_missing_without_its_values(tmp_path: Path) -> None:
+    stream = io.StringIO()
+    with logging_to(stream, tmp_path):
+        log = get_logger("ours")
+        log.info("first", number=1)
+        log.info("second", number=10**5000, text="opaque")  # more digits than Python makes text of
+        log.info("third", number=3)
+        settle()
+    first, missing, third = lines_of(stream)
+    assert (first["number"], third["number"]) == (1, 3)
+    del missing["time"]
+    assert missing == {
+        "level": "error",
+        "event": "a log line could not be made",
+        "reason": "ValueError",
+        "logger": "ours",
+    }
 
 
 @pytest.mark.proves("LOGS-time")

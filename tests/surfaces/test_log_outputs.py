@@ -28,13 +28,24 @@ class Clock:
         return self.now
 
 
+Told = dict[str, Any]
+
+
+def finished(told: Told) -> Told:
+    return told
+
+
+def instead(told: Told, error: Exception) -> Told:
+    return {"n": f"{told['n']}: {type(error).__name__}"}
+
+
 class Written:
     """Outputs to a text stream, and the numbers of the lines in each write."""
 
     def __init__(self) -> None:
-        self.writes: list[list[int]] = []
+        self.writes: list[list[int | str]] = []
         self.clock = Clock()
-        self.outputs = Outputs(self.clock)
+        self.outputs: Outputs[Told] = Outputs(finished, instead, self.clock)
         self.arrived = asyncio.Event()
         written = self
 
@@ -44,7 +55,8 @@ class Written:
                 written.arrived.set()
                 return len(text)
 
-        self.outputs.use([(as_json, Stream())])
+        self.stream = Stream()
+        self.outputs.use([(as_json, self.stream)])
 
     def tell(self, *numbers: int, urgent: bool = False, **fields: Any) -> None:
         for number in numbers:
@@ -87,10 +99,11 @@ def test_nothing_waits_where_no_loop_runs() -> None:
 
 
 @pytest.mark.proves("LOGS-at-once")
-async def test_what_waits_is_bounded() -> None:
+@pytest.mark.parametrize(("lines", "text"), [(40, "x" * 4000), (4000, "")], ids=["in size", "in number"])
+async def test_what_waits_is_bounded(lines: int, text: str) -> None:
     written = Written()
-    written.tell(*range(40), text="x" * 4000)
-    assert sum(map(len, written.writes)) > 20
+    written.tell(*range(lines), text=text)
+    assert sum(map(len, written.writes)) > lines / 2
 
 
 @pytest.mark.proves("LOGS-at-once")
@@ -101,6 +114,48 @@ async def test_each_write_to_a_stream_is_small_enough_for_a_pipe_to_take_it_whol
     written.tell(10)
     written.outputs.flush()
     assert written.writes == [[0], [1, 2, 3, 4], [5, 6, 7, 8], [9], [10]]
+
+
+@pytest.mark.proves("LOGS-kept")
+async def test_a_line_that_cannot_be_made_fails_no_caller_and_loses_no_other() -> None:
+    written = Written()
+    written.tell(0, 1)
+    written.tell(2, value=10**5000)  # more digits than Python makes text of
+    written.tell(3)
+    written.outputs.flush()
+    written.tell(4, value=10**5000, urgent=True)
+    assert written.writes == [[0], [1, "2: ValueError", 3], ["4: ValueError"]]
+
+
+@pytest.mark.proves("LOGS-kept")
+async def test_lines_of_many_threads_are_all_written_once_and_in_the_order_of_each() -> None:
+    written = Written()
+    threads = [threading.Thread(target=written.tell, args=range(first, 4000, 4)) for first in (1, 2, 3)]
+    for thread in threads:
+        thread.start()
+    written.tell(*range(0, 4000, 4))
+    for thread in threads:
+        thread.join()
+    written.outputs.flush()
+    numbers = [number for write in written.writes for number in write]
+    assert [[number for number in numbers if int(number) % 4 == first] for first in range(4)] == [
+        list(range(first, 4000, 4)) for first in range(4)
+    ]
+
+
+@pytest.mark.proves("LOGS-kept")
+async def test_a_signal_handler_that_logs_in_the_middle_of_a_line_loses_and_repeats_none() -> None:
+    written = Written()
+
+    def interrupted(line: Told) -> bytes:
+        if line["n"] == 2:
+            written.tell(99, urgent=True)
+        return as_json(line)
+
+    written.outputs.use([(interrupted, written.stream)])
+    written.tell(0, 1, 2, 3)
+    written.outputs.flush()
+    assert written.writes == [[0], [1, 3, 99], [2]]
 
 
 @pytest.mark.proves("LOGS-kept")
@@ -149,6 +204,32 @@ async def test_other_places_take_over_without_a_line_lost(tmp_path: Path) -> Non
     assert (tmp_path / "g.log").read_bytes() == b'{"n":2}\n{"n":3}\n'
     with pytest.raises(OSError, match="Bad file descriptor"):
         file.write(b"late\n")
+
+
+FORKING = """
+import asyncio, os, sys
+from pathlib import Path
+hook = lambda: [log.info("here", number=number) for number in range(1, 51)]
+os.register_at_fork(before=hook)  # runs after what was registered later
+from gateway.config import Logging
+from gateway.logs import configure, get_logger
+configure(Logging(output="file"), Path(sys.argv[1]))
+log = get_logger("x")
+async def main():
+    log.info("here", number=0)
+    child = os.fork()
+    log.info("here", number=51 if child else 52)
+    return child
+if child := asyncio.run(main()):
+    os.waitpid(child, 0)
+"""
+
+
+@pytest.mark.proves("LOGS-kept")
+def test_lines_told_while_a_process_forks_are_written_by_one_of_the_two(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-c", FORKING, str(tmp_path)], check=True, timeout=60)
+    lines = (tmp_path / "logs" / "codex-gateway.log").read_text().splitlines()
+    assert sorted(json.loads(line)["number"] for line in lines) == list(range(53))
 
 
 ENDING = """
