@@ -127,6 +127,10 @@ class Fold:
                 self._overflowed = True  # told once: the items must still be closed
                 raise UpstreamError(f"The upstream sent more than {self._limit} bytes in items that it did not finish.")
 
+    def takes(self, size: int) -> bool:
+        """Whether so much more can wait."""
+        return self._waiting_bytes + size <= self._limit
+
     def settle(self, index: int, item: Json) -> Json:
         """A done item completed from what was streamed, where the item itself is empty (translation §4.2).
 

@@ -9,11 +9,15 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.core import json
+from gateway.core.longtext import LongText
 
 DONE = "[DONE]"
 """The type of the frame `data: [DONE]`."""
 
 Json = dict[str, Any]
+
+LARGE = 1 << 16
+"""Bytes of an event that is not copied to be parsed."""
 
 
 class Frame:
@@ -24,6 +28,9 @@ class Frame:
     """
 
     __slots__ = ("_data", "_event", "_payload", "_raw", "_type", "_typed")
+
+    count = 1
+    """How many events it stands for: `core.deltas` has frames of several."""
 
     def __init__(self, raw: bytes, payload: bytes, event: str) -> None:
         """`payload`: the `data:` lines joined by LF. `event`: the `event:` name, "" when there was none."""
@@ -78,7 +85,7 @@ class Frame:
         """
         data = self._data
         if data is None:
-            data = json.loads_served(self.payload)
+            data = self._parsed()
             if not isinstance(data, dict):
                 raise ValueError("an event must be a JSON object")
             self._data = data
@@ -98,6 +105,9 @@ class Frame:
         if self._payload is None:
             self._payload = json.dumps(self._data)
         return self._payload
+
+    def _parsed(self) -> Any:
+        return json.loads_served(self.payload)
 
     def _find_type(self) -> str:
         payload = self.payload
@@ -121,23 +131,33 @@ class Frame:
 class KnownFrame(Frame):
     """A frame of which the reader saw the type: almost every one there is, so its bytes and type are at hand."""
 
-    __slots__ = ("_start", "event", "raw", "type")
+    __slots__ = ("_start", "event", "long", "raw", "type")
 
     typed = True
     event: str
     raw: bytes
     type: str
 
-    def __init__(self, raw: bytes, start: int, event: str) -> None:
-        """`start`: where the data begins in the bytes, all in one line."""
+    def __init__(self, raw: bytes, start: int, event: str, data: Json | None = None) -> None:
+        """`start`: where the data begins in the bytes, all in one line. `data`: what it says, where that is known."""
         self.raw = raw
         self.event = self.type = event
         self._start = start
-        self._data: Json | None = None
+        self._data = data
+        self.long: LongText | None = None
+        """The long text that the events of its stream share."""
 
     @property
     def payload(self) -> bytes:
         return self.raw[self._start : -2]
+
+    def _parsed(self) -> Any:
+        raw = self.raw
+        if len(raw) < LARGE:
+            return json.loads_served(raw[self._start : -2])
+        if self.long is None:
+            return json.loads_served(memoryview(raw)[self._start : -2])
+        return self.long.loads(raw, self._start, len(raw) - 2)
 
 
 def _leading_type(payload: bytes) -> str | None:

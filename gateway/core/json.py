@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import orjson
@@ -30,7 +31,7 @@ def loads(text: bytes) -> Any:
         raise ValueError("nested too deeply") from error
 
 
-def loads_served(text: bytes) -> Any:
+def loads_served(text: bytes | memoryview) -> Any:
     """Parse what a server sent: a byte order mark is ignored, and bytes that are not UTF-8 become U+FFFD.
 
     One bad byte is no reason to lose an answer. Raises ValueError for what is no JSON even so.
@@ -38,7 +39,7 @@ def loads_served(text: bytes) -> Any:
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
-        return _loads_mended(text)
+        return _loads_mended(bytes(text))
 
 
 def _loads_mended(text: bytes) -> Any:
@@ -76,6 +77,27 @@ def dumps(value: Any) -> bytes:
     except TypeError:
         # Lone surrogates, integers beyond 64 bits: rare, and both written by the standard library.
         return json.dumps(value, separators=(",", ":"), allow_nan=False).encode("ascii")
+
+
+def strings(contents: Sequence[bytes]) -> list[str] | None:
+    """The texts of JSON strings, each without its quotes; None when one is not sound, or has half of a surrogate pair.
+
+    Read as one array, each in a line of its own: a string that goes beyond its line is no JSON, so no line has less
+    than one text, and as many texts as lines are one in each.
+    """
+    try:
+        found: list[str] = orjson.loads(b'["' + b'"\n,"'.join(contents) + b'"]')
+    except orjson.JSONDecodeError:
+        return None
+    return found if len(found) == len(contents) and set(map(type, found)) == {str} else None
+
+
+def rewritten(contents: Sequence[bytes]) -> Sequence[bytes]:
+    """Sound contents of JSON strings as `dumps` writes them; the same object when they are written so."""
+    texts = strings(contents) or []
+    if orjson.dumps(texts) == b'["' + b'","'.join(contents) + b'"]':
+        return contents
+    return [orjson.dumps(text)[1:-1] for text in texts]
 
 
 _ESCAPES = re.compile(

@@ -21,6 +21,10 @@ _OPEN, _CLOSE = "<think>", "</think>\n"
 _THOUGHTS = ("summary", "thought")
 
 
+def _nobody(field: str, text: str, logprobs: list[Json] | None) -> None:
+    """Takes pieces after the end, of which there are none."""
+
+
 class Manner(Protocol):
     """How a client wants to be told."""
 
@@ -127,6 +131,17 @@ class Prose:
         self._length += len(shown)
         return shown
 
+    def flows(self, index: Any, position: Any, text: str) -> bool:
+        """`flow` for several pieces at once, all of which can be shown; False when they have to be taken one by one.
+
+        `text`: of all of them, without a half of a surrogate pair.
+        """
+        part = self._fluent
+        if part is None or part.index != index or part.position != position or part.halves.held:
+            return False
+        self._length += len(part.take(text))
+        return True
+
     def refusal(self, index: int, position: int, delta: str) -> None:
         """A piece of a refusal."""
         part = self._part(index, "refusal", position)
@@ -199,6 +214,7 @@ class Prose:
         """Nothing more comes: show everything that was held back."""
         self._flush(None)
         self.close_tag()
+        self._emit = _nobody  # who takes the pieces holds this object: a circle for each answer
 
     def annotations(self) -> list[Json]:
         """All sources in chat form, with offsets into the whole `content`; none when a stop string cut the text."""

@@ -21,7 +21,9 @@ Read = Callable[[bytes], Sequence[Frame]]
 _FINISHED = (b'"finish_reason":"', b'"finish_reason": "')
 _NO_USAGE = (b'"usage":null', b'"usage": null')
 
+_OBJECT = b"data: {"
 _NEWS = (b'"error"', *_FINISHED)
+_NONE: frozenset[str] = frozenset()
 _USAGE = re.compile(rb'"usage"(?!: ?null)')
 """Counts, and not the null that many servers write into each chunk but the last."""
 
@@ -45,7 +47,7 @@ class ChunkRelay:
         """The error object of a stream that failed."""
         self._include_usage = include_usage
         self._choices = choices
-        self._told: set[str] = set()
+        self._told = _NONE
         self._passed = False
         """A chunk went through."""
 
@@ -56,6 +58,9 @@ class ChunkRelay:
         """
         if not events or self.finished:
             return b""
+        if events.find(b"\n") == len(events) - 2 and _says_nothing(events):
+            self._passed = True
+            return events
         answer = events.removesuffix(END)
         if answer and not plain(answer):
             return self.feed(read(events))
@@ -164,6 +169,17 @@ def answers(document: Json) -> int:
     return count if isinstance(count, int) and count > 0 else 1
 
 
+def _says_nothing(event: bytes) -> bool:
+    """Whether an event of one line is one that `feed` would not look into: most reads are one of those."""
+    return (
+        event.startswith(_OBJECT)
+        and event.rfind(_NEWS[0]) < 0
+        and event.rfind(_NEWS[1]) < 0
+        and event.rfind(_NEWS[2]) < 0
+        and (event.rfind(b'"usage"') < 0 or not _USAGE.search(event))
+    )
+
+
 def _news(events: bytes) -> list[tuple[int, int]]:
     """Where, among events of a line each, those stand that `feed` would look at, in order; neighbours are one place."""
     # From the end: a search in vain, as nearly all are, is then three times as fast in CPython. An event is found once
@@ -223,11 +239,11 @@ def _error_in(frame: Frame) -> Json | None:
     return {"message": str(message), "type": "server_error", "param": None, "code": "upstream_error"}
 
 
-def _finished(chunk: Json) -> set[str]:
+def _finished(chunk: Json) -> frozenset[str]:
     """The indexes of the answers that end in this chunk."""
     choices = chunk.get("choices")
     ended = [choice for choice in choices if isinstance(choice, dict)] if isinstance(choices, list) else []
-    return {str(choice.get("index")) for choice in ended if choice.get("finish_reason")}
+    return frozenset(str(choice.get("index")) for choice in ended if choice.get("finish_reason"))
 
 
 def _object(frame: Frame) -> Json:

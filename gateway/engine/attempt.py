@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gateway.core import json
@@ -16,10 +16,11 @@ from gateway.core.response import complete_response
 from gateway.dialects import Inlet, Outbound
 from gateway.engine.channel import NativeChannel, TranslatedChannel, early_failure, truncated
 from gateway.engine.metrics import Metrics
+from gateway.engine.pump import Pump, drain
 from gateway.engine.turn import Record, Sink, Turn
 from gateway.engine.way import Aside, KeptWay, PassingWay, Source, TranslatedWay, Way
 from gateway.errors import GatewayError, UpstreamError, UpstreamFault
-from gateway.upstreams import Answer, Call, Upstream
+from gateway.upstreams import Answer, Call, Taker, Upstream
 from gateway.wire.sse import SSEReader
 
 if TYPE_CHECKING:
@@ -47,14 +48,18 @@ class Attempt:
         self._redaction = Redaction()
         """Knows what the call was made with as soon as it was made: until then a login may be refreshed."""
 
-    async def run(self, turn: Turn, plan: Plan, sink: Sink, call: Call) -> None:
-        """Raises GatewayError for every failure that the client has not been told of."""
+    def run(self, turn: Turn, plan: Plan, sink: Sink, call: Call) -> Awaitable[None]:
+        """Raises GatewayError for every failure that the client has not been told of.
+
+        The request is let go of as soon as it cannot be sent again: from then on `turn`, `plan` and `call` have none.
+        """
         if "attempt_failed" not in turn.facts:  # the wait before a retry is not the gateway's own time
             self._metrics.added(time.perf_counter() - turn.started)
         folded = plan.relay is None and plan.exchange is not None and not plan.exchange.request.stream
-        if call.stream and not folded:
-            await self._relay_stream(turn, plan, sink, call)
-            return
+        relayed = call.stream and not folded
+        return self._relay_stream(turn, plan, sink, call) if relayed else self._relay_whole(turn, plan, sink, call)
+
+    async def _relay_whole(self, turn: Turn, plan: Plan, sink: Sink, call: Call) -> None:
         answer = await self._open(turn, call)
         try:
             if call.stream:
@@ -147,7 +152,8 @@ class Attempt:
         response = repair.fold.response()
         turn.facts["usage"] = response.get("usage")
         await self._send_response(turn, plan, sink, response, answer)
-        await _drain(chunks)
+        if not answer.over:
+            await drain(chunks)
 
     def _fold_frames(self, repair: Repair, frames: Sequence[Frame]) -> None:
         for frame in frames:
@@ -173,7 +179,7 @@ class Attempt:
 
     def _source(self, turn: Turn, plan: Plan) -> Source:
         inlet = self._inlet(turn, plan.outbound) if plan.outbound is not None and plan.relay is None else None
-        return Source(self._reader(), self._redaction, inlet)
+        return Source(self._reader(), self._redaction, inlet, gathered=plan.relay is None and inlet is None)
 
     # SSE from upstream, SSE to the client -----------------------------------------------------------------------------
 
@@ -185,35 +191,21 @@ class Attempt:
             answer = await self._open(turn, call)
             try:
                 sink.stream({**_relayed_headers(answer), **plan.headers}, way.channel)
-                await self._pump(way, await self._event_chunks(answer), sink)
+                pump = Pump(way, sink)
+                chunks = await self._event_chunks(answer, pump.take if sink.offers else None)
+                await pump.run(chunks, partial(_forget, turn, plan, call))
+                if way.channel.ended and not answer.over:
+                    await drain(chunks)
             finally:
                 await answer.aclose()
         except GatewayError as error:
             if not sink.committed:
                 raise
             turn.facts["error"] = error.code
-            await sink.write(await way.fail(error))
-            await sink.finish()
+            await sink.finish(await way.fail(error))
         finally:
             self._metrics.stream_closed()
             turn.facts["usage"] = way.channel.usage
-
-    async def _pump(self, way: Way, chunks: AsyncIterator[bytes], sink: Sink) -> None:
-        """Reads of the upstream to the client, with one write each."""
-        channel = way.channel
-        async for chunk in chunks:
-            data = await way.feed(chunk)
-            if data:
-                await sink.write(data)
-            if channel.finished:
-                break
-        else:
-            data = await way.finish()
-            if data:
-                await sink.write(data)
-        await sink.finish()
-        if channel.ended:
-            await _drain(chunks)
 
     def _way(self, turn: Turn, plan: Plan, sink: Sink) -> Way:
         if plan.relay is None:
@@ -232,18 +224,25 @@ class Attempt:
         repair = self._repair(turn, plan, response_id=plan.answer_id)
         return Aside(record, plan.exchange, self._inlet(turn, plan.outbound), repair, plan.answer_id)
 
-    async def _event_chunks(self, answer: Answer) -> AsyncIterator[bytes]:
-        """The chunks of an event stream.
+    async def _event_chunks(self, answer: Answer, take: Taker | None = None) -> AsyncIterator[bytes]:
+        """The chunks of an event stream (`Answer.chunks`).
 
         Raises GatewayError when the server answered with a document instead: its error, or a complaint.
         """
         kind = answer.headers.get("content-type", "")
         if "json" not in kind and "html" not in kind:
-            return answer.chunks()
+            return answer.chunks(take)
         document = _readable(await answer.read())
         if error := document.get("error"):
             raise failure(error if isinstance(error, dict) else {"message": str(error)}, now=self._now)
         raise UpstreamError("The upstream answered a stream request with a document.")
+
+
+def _forget(turn: Turn, plan: Plan, call: Call) -> None:
+    """Let go of a request that will not be sent again, since its client has bytes of the answer."""
+    turn.body = plan.body = call.body = b""
+    turn.document = {}
+    plan.document = None
 
 
 def _readable(body: bytes) -> Json:
@@ -272,15 +271,3 @@ def _relayed_headers(answer: Answer) -> dict[str, str]:
         for name, value in answer.headers.items()
         if (lower := name.lower()).startswith(_RELAYED_PREFIXES) and lower not in _PRIVATE
     }
-
-
-async def _drain(chunks: AsyncIterator[bytes]) -> None:
-    left = DRAIN_BYTES
-    try:
-        async with asyncio.timeout(DRAIN_SECONDS):
-            async for chunk in chunks:
-                left -= len(chunk)
-                if left < 0:
-                    return
-    except (TimeoutError, GatewayError):
-        return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from gateway.core.frames import Frame
 from gateway.core.redact import Redaction
@@ -14,9 +14,12 @@ from gateway.engine.channel import Channel, NativeChannel, TranslatedChannel, tr
 from gateway.engine.turn import Record, Sink, Turn
 from gateway.errors import GatewayError
 from gateway.wire import sse
+from gateway.wire.deltas import Gathering
 
 if TYPE_CHECKING:
     from gateway.engine.plan import Plan
+
+Json = dict[str, Any]
 
 HELD_FRAMES = 256
 """A prelude has two or three frames; whoever sends more is not holding back output."""
@@ -28,11 +31,21 @@ class Way(Protocol):
     @property
     def channel(self) -> Channel: ...
 
-    async def feed(self, chunk: bytes) -> bytes:
+    @property
+    def keeping(self) -> bool:
+        """The response has ended and has to be kept, before the client hears of it."""
+        ...
+
+    def feed(self, chunk: bytes) -> bytes:
         """The bytes for one read; b"" while there is no output to show, so that the client has no status line yet.
 
-        Raises the GatewayError that the stream tells before that.
+        They wait for `keep` while the way is `keeping`. Raises the GatewayError that the stream tells before there is
+        output.
         """
+        ...
+
+    async def keep(self) -> bytes:
+        """Keep the response; then the bytes that waited for it. Raises GatewayError when it cannot be kept."""
         ...
 
     async def finish(self) -> bytes:
@@ -47,16 +60,20 @@ class Way(Protocol):
 class Source:
     """Bytes of an upstream in, frames out: read, without secrets, and in the inner language where they were not."""
 
-    __slots__ = ("_inlet", "_reader", "_redaction")
+    __slots__ = ("_frames", "_inlet", "_reader", "_redaction")
 
-    def __init__(self, reader: sse.SSEReader, redaction: Redaction, inlet: Inlet | None) -> None:
+    def __init__(
+        self, reader: sse.SSEReader, redaction: Redaction, inlet: Inlet | None, *, gathered: bool = False
+    ) -> None:
+        """`gathered`: deltas in a row may come as one frame."""
         self._reader = reader
         self._redaction = redaction
         self._inlet = inlet
+        self._frames = Gathering().frames if gathered else sse.frames
 
     def feed(self, chunk: bytes) -> Sequence[Frame]:
         """The frames of one read."""
-        found = self._redaction.frames(self._reader.feed(chunk))
+        found = self._redaction.frames(self._frames(self._reader.whole(chunk)))
         return found if self._inlet is None else self._inlet.feed(found)
 
     def finish(self) -> Sequence[Frame]:
@@ -69,6 +86,7 @@ class PassingWay:
     """The way of a stream in the client's own dialect that nobody keeps: bytes, few of which ever become frames."""
 
     __slots__ = ("_count", "_held", "_opened", "_reader", "_redaction", "_sink", "channel")
+    keeping = False
 
     def __init__(self, channel: NativeChannel, reader: sse.SSEReader, redaction: Redaction, sink: Sink) -> None:
         self.channel = channel
@@ -80,7 +98,11 @@ class PassingWay:
         self._count = 0
         """Frames that were looked at for output to show."""
 
-    async def feed(self, chunk: bytes) -> bytes:
+    async def keep(self) -> bytes:
+        """Never asked for."""
+        return b""
+
+    def feed(self, chunk: bytes) -> bytes:
         events = self._reader.whole(chunk)
         if not self._opened:
             before = self._count
@@ -125,7 +147,7 @@ class PassingWay:
 class FrameWay(ABC):
     """The way of a stream of which every event is read."""
 
-    __slots__ = ("_held", "_opened", "_sink", "_source", "channel")
+    __slots__ = ("_held", "_opened", "_sink", "_source", "channel", "keeping")
 
     def __init__(self, channel: Channel, source: Source, sink: Sink) -> None:
         self.channel = channel
@@ -133,8 +155,9 @@ class FrameWay(ABC):
         self._sink = sink
         self._opened = False
         self._held: list[Frame] = []
+        self.keeping = False
 
-    async def feed(self, chunk: bytes) -> bytes:
+    def feed(self, chunk: bytes) -> bytes:
         frames = self._source.feed(chunk)
         if not self._opened:
             self._held += frames
@@ -142,7 +165,11 @@ class FrameWay(ABC):
             if not self._opened:
                 return b""
             frames, self._held = self._held, []
-        return await self._pass(frames)
+        return self._pass(frames)
+
+    async def keep(self) -> bytes:
+        self.keeping = False
+        return await self._kept()
 
     async def finish(self) -> bytes:
         frames = self._source.finish()
@@ -150,7 +177,9 @@ class FrameWay(ABC):
             if not _opens(frames, self.channel, self._sink):
                 raise truncated()
             frames = [*self._held, *frames]
-        data = await self._pass(frames)
+        data = self._pass(frames)
+        if self.keeping:
+            data += await self.keep()
         return data if self.channel.finished else data + await self._end()
 
     @abstractmethod
@@ -158,8 +187,12 @@ class FrameWay(ABC):
         """The error as the end of the stream."""
 
     @abstractmethod
-    async def _pass(self, frames: Sequence[Frame]) -> bytes:
-        """The bytes for these frames."""
+    def _pass(self, frames: Sequence[Frame]) -> bytes:
+        """The bytes for these frames; b"" when they have to wait for `keep`."""
+
+    @abstractmethod
+    async def _kept(self) -> bytes:
+        """Keep the response; the bytes for the frames that wait for it."""
 
     @abstractmethod
     async def _end(self) -> bytes:
@@ -169,12 +202,13 @@ class FrameWay(ABC):
 class TranslatedWay(FrameWay):
     """The way through the inner language. Where the stream is kept, its end is, before the client hears of it."""
 
-    __slots__ = ("_plan", "_record", "_translated")
+    __slots__ = ("_ending", "_plan", "_record", "_translated")
 
     def __init__(self, turn: Turn, plan: Plan, channel: TranslatedChannel, source: Source, sink: Sink) -> None:
         super().__init__(channel, source, sink)
         self._translated = channel
         self._plan = plan
+        self._ending: Sequence[Frame] = ()
         self._record = turn.record
         if self._record is not None:
             assert plan.exchange is not None
@@ -188,12 +222,19 @@ class TranslatedWay(FrameWay):
             return channel.broken(error)  # it is its end that could not be kept
         return await self._told(self._record, channel.repair.abort(error))
 
-    async def _pass(self, frames: Sequence[Frame]) -> bytes:
+    def _pass(self, frames: Sequence[Frame]) -> bytes:
         channel = self._translated
         repaired = channel.repaired(frames)
         if channel.ended:
             self._plan.told(channel.response())
-        return channel.encode(repaired) if self._record is None else await self._told(self._record, repaired)
+            if self._record is not None:
+                self._ending, self.keeping = repaired, True
+                return b""
+        return channel.encode(repaired)
+
+    async def _kept(self) -> bytes:
+        assert self._record is not None
+        return await self._told(self._record, self._ending)
 
     async def _end(self) -> bytes:
         return self._translated.end() if self._record is None else await self.fail(truncated())
@@ -209,18 +250,27 @@ class TranslatedWay(FrameWay):
 class KeptWay(FrameWay):
     """The way of a stream that passes in its server's own words and is kept in the inner language."""
 
-    __slots__ = ("_aside",)
+    __slots__ = ("_aside", "_ending")
 
     def __init__(self, channel: Channel, source: Source, sink: Sink, aside: Aside) -> None:
         super().__init__(channel, source, sink)
         self._aside = aside
+        self._ending: Sequence[Frame] = ()
 
     async def fail(self, error: GatewayError) -> bytes:
         await self._aside.fail(error)
         return self.channel.fail(error)
 
-    async def _pass(self, frames: Sequence[Frame]) -> bytes:
-        return self.channel.feed(await self._aside.read(frames))
+    def _pass(self, frames: Sequence[Frame]) -> bytes:
+        named = self._aside.read(frames)
+        if self._aside.ended is not None:
+            self._ending, self.keeping = named, True
+            return b""
+        return self.channel.feed(named)
+
+    async def _kept(self) -> bytes:
+        await self._aside.keep()
+        return self.channel.feed(self._ending)
 
     async def _end(self) -> bytes:
         await self._aside.finish()
@@ -233,7 +283,7 @@ class Aside:
     Its chunks get an id of ours: servers give theirs again, and what is kept under an id must be found by it.
     """
 
-    __slots__ = ("_exchange", "_inlet", "_name", "_record", "_repair")
+    __slots__ = ("_exchange", "_inlet", "_name", "_record", "_repair", "ended")
 
     def __init__(self, record: Record, exchange: Exchange, inlet: Inlet, repair: Repair, name: str) -> None:
         self._record = record
@@ -241,23 +291,33 @@ class Aside:
         self._inlet = inlet
         self._repair = repair
         self._name = name
+        self.ended: Json | None = None
+        """The response that has ended and has not been kept."""
         record.watch(exchange, repair, None)
 
-    async def read(self, frames: Sequence[Frame]) -> list[Frame]:
-        """The frames for the client. Keeps the response when they end it, before the client hears of it."""
-        await self._keep(self._repair.feed(self._inlet.feed(frames)))
+    def read(self, frames: Sequence[Frame]) -> list[Frame]:
+        """The frames for the client, who must not hear of them before `keep` when they end the response."""
+        self._look(self._repair.feed(self._inlet.feed(frames)))
         return [_named(frame, self._name) for frame in frames]
 
     async def finish(self) -> None:
         """The stream is over, in good order or not."""
-        await self._keep([*self._repair.feed(self._inlet.finish()), *self._repair.abort(truncated())])
+        self._look([*self._repair.feed(self._inlet.finish()), *self._repair.abort(truncated())])
+        await self.keep()
 
     async def fail(self, error: GatewayError) -> None:
-        await self._keep(self._repair.abort(error))
+        self._look(self._repair.abort(error))
+        await self.keep()
 
-    async def _keep(self, told: Sequence[Frame]) -> None:
+    async def keep(self) -> None:
+        """Keep the response if it has ended."""
+        ended, self.ended = self.ended, None
+        if ended is not None:
+            await self._record.ended(self._exchange, ended)
+
+    def _look(self, told: Sequence[Frame]) -> None:
         if told and self._repair.terminal is told[-1]:
-            await self._record.ended(self._exchange, told[-1].data["response"])
+            self.ended = told[-1].data["response"]
 
 
 def _named(frame: Frame, name: str) -> Frame:

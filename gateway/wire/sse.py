@@ -6,6 +6,7 @@ split at U+2028 would cut JSON apart.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from io import BytesIO
 from itertools import takewhile
 
@@ -103,7 +104,9 @@ class SSEReader:
         """Where the last event ends that is whole with this read; 0 when none is."""
         # A blank line may be cut between two reads: the line end before it is the last byte we hold.
         cut = bool(self._pieces) and self._pieces[-1].endswith(b"\n")
-        end = chunk.rfind(b"\n\n") + 2
+        # Most reads end with an event; in those that are a piece of a large one, one byte is found faster than two.
+        whole = chunk.endswith(b"\n\n")
+        end = len(chunk) if whole else chunk.rfind(b"\n\n", 0, chunk.rfind(b"\n") + 1) + 2
         if end < 2:
             return int(cut and chunk.startswith(b"\n"))
         if chunk.endswith(b"\n", 0, end - 2) or (cut and end == 2):  # more than two line ends: they count in pairs
@@ -161,8 +164,14 @@ def plain(events: bytes) -> bool:
     return lines[1::2].count(b"\n") == len(data) and min(data) >= _OBJECT and max(data) < _BEYOND
 
 
-def frames(events: bytes) -> list[Frame]:
-    """The frames of whole events, as `SSEReader.whole` gives them; those without data are none."""
+def frames(events: bytes, gather: Callable[[KnownFrame, BytesIO], Sequence[Frame]] | None = None) -> list[Frame]:
+    """The frames of whole events, as `SSEReader.whole` gives them; those without data are none.
+
+    `gather` is shown each frame of which the type was seen, and reads those that follow it from the lines, if it will.
+    """
+    alone = _alone(events)
+    if alone is not None:
+        return [alone]
     found: list[Frame] = []
     lines = BytesIO(events)
     for first in lines:
@@ -180,7 +189,10 @@ def frames(events: bytes) -> list[Frame]:
             if third == b"\n":
                 known = _KNOWN.get(first)
                 if known is not None and second.startswith(known[1]):
-                    found.append(KnownFrame(first + second + third, known[2], known[0]))
+                    seen = KnownFrame(first + second + third, known[2], known[0])
+                    found.append(seen)
+                    if gather is not None:
+                        found += gather(seen, lines)
                     continue
                 block = first + second
             else:
@@ -189,6 +201,16 @@ def frames(events: bytes) -> list[Frame]:
         if frame is not None:
             found.append(frame)
     return found
+
+
+def _alone(events: bytes) -> KnownFrame | None:
+    """The frame of a read that is one event of which the type is seen: as paced ones are, and very large ones, of which
+    each copy counts."""
+    start = events.find(b"\n") + 1
+    known = _KNOWN.get(events[:start])
+    if known is None or not events.startswith(known[1], start) or events.find(b"\n", start) != len(events) - 2:
+        return None
+    return KnownFrame(events, known[2], known[0])
 
 
 def _is_whole(payload: bytes) -> bool:

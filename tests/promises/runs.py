@@ -12,5 +12,9 @@ RUNS: dict[str, Promise] = {
         "performance §4", "a stream of very many deltas, and of a very long text, costs as its length"
     ),
     "RUN-form": Promise("performance §4", "chunks of a chat server that differ in their text only are not parsed"),
+    "RUN-row": Promise(
+        "performance §4", "deltas in a row of one shape are read together, and tell what each would tell"
+    ),
+    "RUN-long": Promise("performance §4", "a long text that is told again is read once, and every event says the same"),
     "RUN-flow": Promise("performance §4", "pieces of one text are told to chat clients as any others are"),
 }

@@ -10,7 +10,12 @@ SPEED: dict[str, Promise] = {
     ),
     "SPEED-body-pieces": Promise("speed 3", "A body in many small pieces is read whole, however the network cut it."),
     "SPEED-no-task": Promise("speed 2", "A request that is answered at once makes no task, and leaves no timer."),
+    "SPEED-at-once": Promise(
+        "speed 2",
+        "An event goes out where it comes in, unless its client is slow; order, failures and limits stay the same.",
+    ),
     "SPEED-plain-names": Promise("speed 2", "A model's name that no list decides is looked up once."),
+    "SPEED-no-circles": Promise("speed 2", "A request leaves nothing that only the garbage collector could find."),
     "SPEED-patience": Promise("speed 2", "A wait is bounded without the price of a timeout for what is there at once."),
     "SPEED-head-once": Promise("speed 2", "What the requests to a server have in common is rendered and checked once."),
 }

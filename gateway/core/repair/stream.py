@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from gateway.core import ids, usage
+from gateway.core.deltas import Deltas
 from gateway.core.events import EVENTS, RENAMED, TERMINALS, Event, Kind
 from gateway.core.failures import error_of, merge_errors
 from gateway.core.fold import parsed
@@ -56,9 +57,18 @@ class Repair(PartRepair):
 
     def feed(self, frames: Iterable[Frame]) -> list[Frame]:
         """The frames for the client; a failure of the upstream's stream is told in them, never raised."""
-        out = self._out = []
+        self._out = []
+        self._feed(frames)
+        return self._out
+
+    def _feed(self, frames: Iterable[Frame]) -> None:
+        out = self._out
         keep = self.fold.keep
         for frame in frames:
+            if isinstance(frame, Deltas):
+                if not self._go_on(frame):
+                    self._feed(frame.each())
+                continue
             try:
                 run = self._run
                 if run is not None and frame.type == run.kind and self._goes_on(run, frame):
@@ -74,7 +84,6 @@ class Repair(PartRepair):
                     out.append(frame)
             except UpstreamError as error:
                 self._fail(error.error_object())
-        return out
 
     def abort(self, error: GatewayError) -> list[Frame]:
         """End the stream as failed: open items closed as incomplete, an `error` frame, `response.failed`.
@@ -122,6 +131,30 @@ class Repair(PartRepair):
         self._next += 1
         self._out.append(frame)
         self.fold.keep(data["delta"], size)
+        return True
+
+    def _go_on(self, deltas: Deltas) -> bool:
+        """Send deltas on as one, where each would go on as the one before it did; False where they must be told apart.
+
+        Those with which the fold becomes too large must be: it becomes so at one of them.
+        """
+        if not self.fold.takes(deltas.size):
+            return False
+        run = self._run
+        told: Frame | str = deltas.text
+        if run is None or deltas.type != run.kind:
+            if self._state.get(deltas.type) is not self._state:
+                return False
+            told = Frame.of(deltas.data)  # unread before, and so under an address of its own
+        elif not run.goes_on_in(deltas.data):
+            return False
+        elif run.names or deltas.number != self._next:
+            if not self._dirty:
+                return False
+            deltas = deltas.renamed(run.names, self._next)
+        self._next += deltas.count
+        self._out.append(deltas)
+        self.fold.keep(told, deltas.size)
         return True
 
     def _follow(self, frame: Frame, following: State) -> bool:

@@ -87,6 +87,10 @@ class Call:
         self.take(half)
 
 
+def _nobody(delta: bytes) -> None:
+    """Takes what is written after the end, which is nothing."""
+
+
 class Calls:
     """All calls of one stream, written through `emit` as the JSON of a delta."""
 
@@ -141,6 +145,7 @@ class Calls:
             call.complete(None)
             call.closed = True
         self._pump()
+        self._emit = _nobody  # who takes them holds this object: a circle for each stream
 
     def _find(self, index: int, kind: str) -> Call:
         call = self._calls.get(index)

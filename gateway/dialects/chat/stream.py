@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from gateway.core import json
+from gateway.core.deltas import Deltas
 from gateway.core.frames import DONE, Frame
 from gateway.core.outcome import error_object
 from gateway.core.prose import Prose, objects
@@ -26,7 +27,7 @@ from gateway.wire.sse import END, KEEP_ALIVE
 Json = dict[str, Any]
 
 _PLAIN = b',"logprobs":null,"finish_reason":null}]'
-
+_TEXT_DELTA = "response.output_text.delta"
 
 Handler = Callable[["ChunkEncoder", Json], None]
 
@@ -53,9 +54,17 @@ class ChunkEncoder:
 
     def feed(self, frames: Sequence[Frame]) -> bytes:
         """The chunks for the frames of one upstream read."""
+        self._read(frames)
+        return self._take()
+
+    def _read(self, frames: Sequence[Frame]) -> None:
         for frame in frames:
             if self.finished:
                 break
+            if isinstance(frame, Deltas):
+                if not self._flows(frame):
+                    self._read(frame.each())
+                continue
             handle = self._handlers.get(frame.type)
             if handle is None:
                 continue
@@ -67,7 +76,6 @@ class ChunkEncoder:
                 handle(self, data)
                 if self._prose.stopped and not self.finished:
                     self._finish({"status": "completed"})
-        return self._take()
 
     def fail(self, error: GatewayError) -> bytes:
         """The error frame, then the end: never a finish chunk."""
@@ -207,6 +215,17 @@ class ChunkEncoder:
         elif shown:
             self._out += (self._heads["content"], json.dumps(shown), self._text_tail)
 
+    def _flows(self, deltas: Deltas) -> bool:
+        """Show deltas of the text that is being spoken as they are written; False if that is not what they are."""
+        data = deltas.data
+        place = data.get("output_index"), data.get("content_index")
+        if deltas.type != _TEXT_DELTA or not self._prose.flows(*place, deltas.text):
+            return False
+        head, tail = self._heads["content"] + b'"', b'"' + self._text_tail
+        if deltas.text:
+            self._out += (head, (tail + head).join(filter(None, deltas.strings())), tail)
+        return True
+
     def _text_done(self, data: Json) -> None:
         self._complete(data, "text", data.get("text"))
 
@@ -313,7 +332,7 @@ _WITHOUT_THOUGHTS: dict[str, Handler] = {
     "response.output_item.added": ChunkEncoder._item_added,
     "response.output_item.done": ChunkEncoder._item_done,
     "response.content_part.done": ChunkEncoder._part_done,
-    "response.output_text.delta": ChunkEncoder._text_delta,
+    _TEXT_DELTA: ChunkEncoder._text_delta,
     "response.output_text.done": ChunkEncoder._text_done,
     "response.output_text.annotation.added": ChunkEncoder._annotation,
     "response.refusal.delta": ChunkEncoder._refusal_delta,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from gateway.core import json
+from gateway.core.deltas import Deltas
 from gateway.core.frames import DONE, Frame
 from gateway.core.outcome import ending, error_object
 from gateway.core.prose import objects
@@ -17,6 +18,8 @@ from gateway.wire.sse import KEEP_ALIVE
 
 Json = dict[str, Any]
 Handler = Callable[["TextEncoder", Json], None]
+
+_TEXT_DELTA = "response.output_text.delta"
 
 
 class TextEncoder:
@@ -38,9 +41,17 @@ class TextEncoder:
 
     def feed(self, frames: Sequence[Frame]) -> bytes:
         """The chunks for the frames of one upstream read; none once another choice has failed."""
+        self._read(frames)
+        return self._take()
+
+    def _read(self, frames: Sequence[Frame]) -> None:
         for frame in frames:
             if self._over():
                 break
+            if isinstance(frame, Deltas):
+                if not self._flows(frame):
+                    self._read(frame.each())
+                continue
             handle = _HANDLERS.get(frame.type)
             if handle is None:
                 continue
@@ -52,7 +63,6 @@ class TextEncoder:
                 handle(self, data)
                 if self._prose.stopped and not self.finished:
                     self._finish({"status": "completed"})
-        return self._take()
 
     def fail(self, error: GatewayError) -> bytes:
         """The error frame, then the end: never a finish chunk."""
@@ -154,6 +164,17 @@ class TextEncoder:
         elif shown:
             self._put(shown, None)  # not counted by `Text`, which needs offsets for tokens only: those never flow
 
+    def _flows(self, deltas: Deltas) -> bool:
+        """Show deltas of the text that is being spoken as they are written; False if that is not what they are."""
+        data = deltas.data
+        place = data.get("output_index"), data.get("content_index")
+        if deltas.type != _TEXT_DELTA or not self._prose.flows(*place, deltas.text):
+            return False
+        if deltas.text:
+            head, tail = self._head + b'{"text":"', b'"' + self._tail
+            self._out += (head, (tail + head).join(filter(None, deltas.strings())), tail)
+        return True
+
     def _refusal_delta(self, data: Json) -> None:
         delta = data.get("delta")
         if isinstance(delta, str):
@@ -214,7 +235,7 @@ _HANDLERS: dict[str, Handler] = {
     "response.output_item.added": TextEncoder._item_added,
     "response.output_item.done": TextEncoder._item_done,
     "response.content_part.done": TextEncoder._part_done,
-    "response.output_text.delta": TextEncoder._text_delta,
+    _TEXT_DELTA: TextEncoder._text_delta,
     "response.output_text.done": TextEncoder._text_done,
     "response.refusal.delta": TextEncoder._refusal_delta,
     "response.refusal.done": TextEncoder._refusal_done,

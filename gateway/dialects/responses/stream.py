@@ -38,7 +38,7 @@ class ResponsesEncoder:
             if kind is Kind.TERMINAL:
                 self.finished = True
                 pieces.append(END)
-        self._sent += len(frames)
+            self._sent += frame.count
         return b"".join(pieces)
 
     def fail(self, error: GatewayError) -> bytes:
