@@ -18,6 +18,7 @@ from tests.promises.engine import ENGINE
 from tests.promises.hardening import HARDENING
 from tests.promises.http import HTTP
 from tests.promises.logs import LOGS
+from tests.promises.memory import MEMORY
 from tests.promises.oauth import OAUTH
 from tests.promises.passthrough import PASSTHROUGH
 from tests.promises.providers import PROVIDERS
@@ -59,6 +60,7 @@ PROMISES: dict[str, Promise] = {
     **CLIENTS,
     **STORE,
     **SPEED,
+    **MEMORY,
     **STATE,
     **RECALL,
     **RUNNING_ON,

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from functools import partial
 from typing import Any
+from weakref import ReferenceType, ref
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from gateway.cli.waiting import Event, Line
 from gateway.errors import GatewayError, HeadTooLarge, InvalidRequest, RequestTimeout
 from gateway.logs import get_logger
 from gateway.surfaces.errors import render_error
+from gateway.surfaces.middleware.edge import OFFER
 
 HEAD_BYTES = 128 * 1024
 """The parser sets no bound to a request line and headers. Reads are of up to 256 KiB, so this is not an exact one."""
@@ -66,8 +70,25 @@ class Outbox:
         return self._transport.is_closing()
 
 
+def _offer(whose: ReferenceType[RequestResponseCycle], data: bytes) -> bool:
+    """What `send` does with a piece of a body that has begun, if there is nothing to wait for.
+
+    The cycle holds the scope, and so this function, which therefore must not hold the cycle.
+    """
+    cycle = whose()
+    if cycle is None or cycle.response_complete or cycle.disconnected or cycle.flow.write_paused:
+        return False
+    if not cycle.chunked_encoding or not data:
+        return False  # not begun, or of a length that was told; an empty chunk would be the end
+    cycle.transport.write(b"%x\r\n%b\r\n" % (len(data), data))
+    return True
+
+
 class Protocol(HttpToolsProtocol):
     """One connection. The answers made here are in the envelope, carry a request id and close the connection."""
+
+    # uvicorn's own are all that CPython keeps together for a class; with more, each connection has a table to itself.
+    __slots__ = ("_head_bytes", "_impatience", "_in_head", "_outbox", "_refused")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -75,9 +96,11 @@ class Protocol(HttpToolsProtocol):
         self._in_head = False
         self._impatience: asyncio.TimerHandle | None = None
         self._refused = False
+        self.pipeline = Line()  # type: ignore[assignment]
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.flow._is_writable_event = Event(is_set=True)  # type: ignore[assignment]
         self._outbox = Outbox(transport, self.loop)
         self._wait_for_head()
 
@@ -93,8 +116,11 @@ class Protocol(HttpToolsProtocol):
         self._in_head = False
         if not self._declines_upgrade():
             super().on_headers_complete()
-            if self.cycle is not None:
-                self.cycle.transport = self._outbox  # type: ignore[assignment]  # all that a cycle asks of it
+            cycle = self.cycle
+            if cycle is not None:
+                cycle.transport = self._outbox  # type: ignore[assignment]  # all that a cycle asks of it
+                cycle.scope[OFFER] = partial(_offer, ref(cycle))  # type: ignore[literal-required]
+                self.cycle.message_event = Event()  # type: ignore[assignment]
 
     def shutdown(self) -> None:
         self._outbox.flush()

@@ -49,25 +49,25 @@ class OwnNumbers:
     """Counts for this process alone."""
 
     def __init__(self) -> None:
-        self._registry = CollectorRegistry()
+        self._collectors = CollectorRegistry()
 
     def counter(self, name: str, text: str, *labels: str) -> Count:
         family = _Counter(name, text, labels)
-        self._registry.register(family)
+        self._collectors.register(family)
         return family.add
 
     def gauge(self, name: str, text: str) -> Count:
         family = _Gauge(name, text)
-        self._registry.register(family)
+        self._collectors.register(family)
         return family.add
 
     def histogram(self, name: str, text: str, bounds: Sequence[float], *labels: str) -> Count:
         family = _Histogram(name, text, bounds, labels)
-        self._registry.register(family)
+        self._collectors.register(family)
         return family.observe
 
     def render(self) -> bytes:
-        return generate_latest(self._registry)
+        return generate_latest(self._collectors)
 
 
 class LibraryNumbers:
@@ -76,22 +76,22 @@ class LibraryNumbers:
     def __init__(self, directory: str = "") -> None:
         """PROMETHEUS_MULTIPROC_DIR must name the directory before `prometheus_client` is imported, in every process."""
         self._directory = directory
-        self._registry = CollectorRegistry()
+        self._collectors = CollectorRegistry()
 
     def counter(self, name: str, text: str, *labels: str) -> Count:
-        child = _children(Counter(name, text, labels, registry=self._registry), labels)
+        child = _children(Counter(name, text, labels, registry=self._collectors), labels)
         return lambda values, amount: child(values).inc(amount)
 
     def gauge(self, name: str, text: str) -> Count:
-        gauge = Gauge(name, text, registry=self._registry, multiprocess_mode="livesum")
+        gauge = Gauge(name, text, registry=self._collectors, multiprocess_mode="livesum")
         return lambda _, amount: gauge.inc(amount)
 
     def histogram(self, name: str, text: str, bounds: Sequence[float], *labels: str) -> Count:
-        child = _children(Histogram(name, text, labels, buckets=bounds, registry=self._registry), labels)
+        child = _children(Histogram(name, text, labels, buckets=bounds, registry=self._collectors), labels)
         return lambda values, amount: child(values).observe(amount)
 
     def render(self) -> bytes:
-        registry = self._registry
+        registry = self._collectors
         if self._directory:
             registry = CollectorRegistry()
             MultiProcessCollector(registry, path=self._directory)  # type: ignore[no-untyped-call]  # the package types all but this

@@ -77,12 +77,12 @@ class Engine:
             log=get_logger("gateway"),
         )
 
-    async def run(self, turn: Turn, sink: Sink) -> None:
+    def run(self, turn: Turn, sink: Sink) -> Awaitable[None]:
         """Run one turn and put its answer into the sink.
 
         Raises GatewayError while nothing was committed; a later failure is told inside the stream.
         """
-        await (self.run_once(turn, sink, self._run) if turn.once else self._run(turn, sink))
+        return self.run_once(turn, sink, self._run) if turn.once else self._run(turn, sink)
 
     async def run_once(self, turn: Turn, sink: Sink, run: Run) -> None:
         """Let `run` run a turn, and only once if it has an Idempotency-Key. Raises what `run` does."""

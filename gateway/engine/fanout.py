@@ -72,8 +72,7 @@ class _Shared:
             self.last_words = self.last_words or self.joint.fail(error)
         elif not isinstance(error, _Over):
             raise error
-        await self.sink.write(self.last_words)
-        await self.sink.finish()
+        await self.sink.finish(self.last_words)
 
 
 class _Voice:
@@ -90,7 +89,12 @@ class _Voice:
 
 
 class _Branch:
-    """The sink of one turn. It counts as committed once it has shown something itself: until then it may be retried."""
+    """The sink of one turn. It counts as committed once it has shown something itself: until then it may be retried.
+
+    Who has the last word is known when it is made, so it must be written at once, before another branch makes one.
+    """
+
+    offers = False
 
     def __init__(self, shared: _Shared, turn: Turn) -> None:
         self.committed = False
@@ -125,8 +129,14 @@ class _Branch:
         self._last = shared.joint.finished
         await shared.sink.write(data)
 
-    async def finish(self) -> None:
+    def offer(self, data: bytes) -> bool:
+        """Never."""
+        return False
+
+    async def finish(self, data: bytes = b"") -> None:
         """The client's stream ends with the branch that wrote its end."""
+        if data:
+            await self.write(data)
         if self._last:
             await self._shared.sink.finish()
 

@@ -34,6 +34,8 @@ class Sink(Protocol):
 
     committed: bool
     """The status line is out: failures must now be told inside the stream."""
+    offers: bool
+    """Whether `offer` is worth asking: only then are events made before it is known that they can be written."""
 
     async def document(self, body: bytes, headers: dict[str, str]) -> None:
         """Send a whole JSON answer with status 200."""
@@ -47,8 +49,12 @@ class Sink(Protocol):
         """Send whole events, at once; the first call sends the status line."""
         ...
 
-    async def finish(self) -> None:
-        """End the stream in good order."""
+    def offer(self, data: bytes) -> bool:
+        """`write`, if nothing has to be waited for. False: nothing was done."""
+        ...
+
+    async def finish(self, data: bytes = b"") -> None:
+        """End the stream in good order, after these last events."""
         ...
 
 

@@ -59,6 +59,7 @@ class RunEndpoint:
             facts=facts,
             once=once_key(headers),
         )
+        del body, document  # the turn has them, and lets go of them as soon as nobody needs them any more
         await reply.answer(scope, receive, send, self._limits, partial(self._engine.run, turn))
 
 

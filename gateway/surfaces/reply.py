@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from gateway.config import Limits
 
 Headers = dict[str, str]
+Offer = Callable[[bytes], bool]
+"""Sends a piece of a body that has begun, if the server can take it at once; `Sent` has it."""
 
 WATCH_AFTER_SECONDS = 0.05
 """What a client that leaves at once can cost at most."""
@@ -43,6 +45,8 @@ class Reply:
         self.client_left = False
         self._receive = receive
         self._send = send
+        self._offer: Offer | None = getattr(send, "offer", None)
+        self.offers = self._offer is not None
         self._limits = limits
         self._facts = scope["state"].setdefault("facts", {})
         self._headers: Headers | None = None
@@ -77,12 +81,21 @@ class Reply:
         else:
             await self._put(data)
 
-    async def finish(self) -> None:
-        """End the stream in good order."""
+    def offer(self, data: bytes) -> bool:
+        """`write`, if the status line is out and the server can send at once. False: nothing was done."""
+        if self._offer is None or not self._open or self._finished or not self._offer(data):
+            return False
+        self._output_at = self._sent_at = time.monotonic()
+        return True
+
+    async def finish(self, data: bytes = b"") -> None:
+        """End the stream in good order: these last events and the end are one write."""
         self._finished = True
-        async with self._starting():
-            await self._commit()
-            await self._send({"type": "http.response.body", "body": b""})
+        if self._lock is not None:
+            async with self._lock:
+                pass  # a silence that is being filled is filled before
+        await self._commit()
+        await self._send({"type": "http.response.body", "body": data})
 
     # the client's side ------------------------------------------------------------------------------------------------
 
@@ -96,6 +109,7 @@ class Reply:
             self._timer.cancel()
         for task in self._tasks:
             task.cancel()
+        self._tasks.clear()  # the end of such a task tells where it was, and so holds this answer: no circles
 
     def _begin(self, task: asyncio.Task[object]) -> None:
         self._tasks.append(self._loop.create_task(self._notice(task)))
@@ -136,8 +150,7 @@ class Reply:
         if not self.committed:
             raise error
         if self._voice is not None and not self._finished:
-            await self.write(self._voice.fail(error))
-            await self.finish()
+            await self.finish(self._voice.fail(error))
 
     async def _put(self, data: bytes) -> None:
         async with self._starting():  # silences are filled beside the engine; the status line comes first
@@ -157,6 +170,7 @@ class Reply:
             return
         self.committed = True
         await self._start(200, self._headers or EVENT_STREAM)
+        self._headers = None
         self._open = True
 
     async def _start(self, status: int, headers: Headers) -> None:

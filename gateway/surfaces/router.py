@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Collection, Mapping
 from typing import Protocol
 from urllib.parse import quote, unquote
 
@@ -19,7 +19,7 @@ class Endpoint(Protocol):
     @property
     def methods(self) -> Collection[str]: ...
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]: ...
 
 
 class ByMethod:
@@ -29,8 +29,8 @@ class ByMethod:
         self._endpoints = {method: endpoint for endpoint in endpoints for method in endpoint.methods}
         self.methods = tuple(self._endpoints)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._endpoints[scope["method"]](scope, receive, send)
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        return self._endpoints[scope["method"]](scope, receive, send)
 
 
 class Router:
@@ -65,11 +65,10 @@ class Router:
         self.rest = rest or _not_found
         self._pages: ASGIApp = PatternRouter(routes=pages, default=self._anything_else, redirect_slashes=False)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         path: str = scope["path"]
         if scope["type"] == "websocket":
-            await self.sockets.get(path, _no_socket)(scope, receive, send)
-            return
+            return self.sockets.get(path, _no_socket)(scope, receive, send)
         endpoint = self.exact.get(path) or self._of_template(scope)
         if endpoint is None:
             for prefix, (name, candidate) in self.under.items():
@@ -78,12 +77,11 @@ class Router:
                     endpoint = candidate
                     break
         if endpoint is None:
-            await self._pages(scope, receive, send)
-            return
+            return self._pages(scope, receive, send)
         if scope["method"] not in endpoint.methods:
             allowed = ", ".join(endpoint.methods)
             raise MethodNotAllowed(f"{scope['method']} is not allowed here; use {allowed}.", headers={"Allow": allowed})
-        await endpoint(scope, receive, send)
+        return endpoint(scope, receive, send)
 
     def _of_template(self, scope: Scope) -> Endpoint | None:
         """The endpoint of the first template that fits; an escaped slash does not end a segment."""
@@ -96,9 +94,9 @@ class Router:
                 return endpoint
         return None
 
-    async def _anything_else(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def _anything_else(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         app = self.rest if scope["path"].startswith("/v1/") else _not_found
-        await app(scope, receive, send)
+        return app(scope, receive, send)
 
 
 def _fit(template: list[str], segments: list[str]) -> dict[str, str] | None:

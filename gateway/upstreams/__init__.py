@@ -6,7 +6,7 @@ it does not retry (the engine does, asking `delay` and `repair`), does not read 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -16,6 +16,9 @@ from gateway.errors import GatewayError
 
 Json = dict[str, Any]
 Route = Literal["responses", "chat", "completions", "compact", "input_tokens"]
+Taker = Callable[[bytes], bytes | None]
+"""Takes a piece of an answer at the moment when it comes. Returns what is left of it for whoever waits for it: None for
+nothing, so that he waits on, b"" to wake him."""
 
 
 @dataclass(slots=True)
@@ -103,9 +106,15 @@ class Answer(Protocol):
     headers: Mapping[str, str]
     """By their names in lower case."""
 
-    def chunks(self) -> AsyncIterator[bytes]:
+    @property
+    def over(self) -> bool:
+        """All of the body has been read, as far as that is known without waiting for more."""
+        ...
+
+    def chunks(self, take: Taker | None = None) -> AsyncIterator[bytes]:
         """The body, one piece per network read.
 
+        `take` may be asked first for a piece that comes while somebody waits for it; not every answer does.
         Raises UpstreamTimeout after `limits.idle_seconds` of silence, UpstreamUnavailable when the connection breaks.
         """
         ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence, Set
 from functools import cached_property, lru_cache
 from types import AsyncGeneratorType
 
@@ -17,6 +17,7 @@ RawHeaders = list[tuple[bytes, bytes]]
 
 _DECODED = frozenset({"gzip", "x-gzip", "deflate"})
 _PLAIN = frozenset({"", "identity"})
+_NONE: Set[str] = frozenset()
 _ABOUT_CODING = ("content-encoding", "content-length")
 
 
@@ -49,7 +50,7 @@ class HTTPAnswer:
         self._limit = limit
         self._whole = whole
         self.headers: Mapping[str, str] = _by_name(raw)
-        self._encodings: set[str] = set()
+        self._encodings: Set[str] = _NONE
         if "content-encoding" in self.headers:
             self._encodings = _codings(self.headers["content-encoding"], codings)
             if self._encodings:
@@ -65,8 +66,15 @@ class HTTPAnswer:
     def _decoding(self) -> AsyncIterator[bytes]:
         return httpx2.Response(self.status, headers=list(self._raw), stream=self._stream).aiter_bytes()
 
-    def chunks(self) -> AsyncIterator[bytes]:
+    @property
+    def over(self) -> bool:
+        """Whether the whole body has been read; where that cannot be known without waiting, False."""
+        return isinstance(self._stream, Exchange) and self._stream.complete and not self._stream.held
+
+    def chunks(self, take: Callable[[bytes], bytes | None] | None = None) -> AsyncIterator[bytes]:
         """The body as it comes, decompressed if the server compressed it unasked."""
+        if isinstance(self._stream, Exchange) and not self._encodings:
+            self._stream.taker = take
         self._pieces = self._read()
         return self._pieces
 
@@ -75,6 +83,7 @@ class HTTPAnswer:
             if not self._encodings:
                 async for piece in self._stream:
                     yield piece
+                    del piece  # the next one may be long in coming
             elif self._encodings <= _DECODED:
                 async for piece in self._decoding:
                     yield piece

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
-from gateway.upstreams import Answer
+from gateway.upstreams import Answer, Taker
 
 
 class Turnstile:
@@ -40,8 +40,12 @@ class _Inside:
         self.status = answer.status
         self.headers: Mapping[str, str] = answer.headers
 
-    def chunks(self) -> AsyncIterator[bytes]:
-        return self._answer.chunks()
+    @property
+    def over(self) -> bool:
+        return self._answer.over
+
+    def chunks(self, take: Taker | None = None) -> AsyncIterator[bytes]:
+        return self._answer.chunks(take)
 
     async def read(self) -> bytes:
         return await self._answer.read()

@@ -21,6 +21,7 @@ from gateway.config.presets import KNOWN
 from gateway.core import failures
 from gateway.dialects import Choices, chat, completions
 from gateway.dialects.responses.request import _TYPES
+from gateway.engine.counting import OwnNumbers
 from gateway.engine.metrics import Metrics
 from gateway.simulator import BUILT_IN
 from gateway.simulator.library import FAILURES
@@ -242,10 +243,11 @@ def test_the_table_of_metrics_names_each_with_its_labels() -> None:
         for row in table(text_of("docs/deployment.md"), "metric")
     }
     metrics = Metrics(("codex",))
+    numbers = metrics._numbers
+    assert isinstance(numbers, OwnNumbers)
     families = {
-        f"{family._name}{'_total' if family._type == 'counter' else ''}": sorted(family._labelnames)
-        for family in vars(metrics).values()
-        if hasattr(family, "_labelnames")
+        f"{family.name}{'_total' if family.type == 'counter' else ''}": sorted(vars(family)["_labelnames"])
+        for family in numbers._collectors.collect()
     }
     assert told == families
 

@@ -14,7 +14,7 @@ from gateway.engine.metrics import Metrics
 from gateway.engine.plan import Plan
 from gateway.engine.turn import Hints, Turn, Voice
 from gateway.errors import GatewayError, UpstreamUnavailable
-from gateway.upstreams import Call, Upstream
+from gateway.upstreams import Call, Taker, Upstream
 from gateway.wire.sse import END
 from tests.pure.test_relay_reads import COUNTS, delta, event
 
@@ -25,6 +25,7 @@ class Answered:
     """An answer of these pieces, after which its connection may break."""
 
     status = 200
+    over = False
 
     def __init__(self, pieces: list[bytes], *, breaks: bool) -> None:
         self.headers = {"content-type": "text/event-stream", "x-ratelimit-limit": "5", "openai-organization": "acme"}
@@ -32,7 +33,7 @@ class Answered:
         self._pieces = pieces
         self._breaks = breaks
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    async def chunks(self, take: Taker | None = None) -> AsyncIterator[bytes]:
         for piece in self._pieces:
             yield piece
         if self._breaks:
@@ -64,6 +65,7 @@ class Client:
     """A sink that remembers."""
 
     committed = False
+    offers = False
 
     def __init__(self) -> None:
         self.headers: dict[str, str] = {}
@@ -80,7 +82,12 @@ class Client:
         self.committed = True
         self.written.append(data)
 
-    async def finish(self) -> None:
+    def offer(self, data: bytes) -> bool:
+        return False
+
+    async def finish(self, data: bytes = b"") -> None:
+        if data:
+            await self.write(data)
         self.finished += 1
 
 

@@ -25,7 +25,7 @@ class Client:
     """A client that takes its bytes when it likes: `slow` writes wait until `go`."""
 
     def __init__(self, *, slow: bool = False) -> None:
-        self.committed = False
+        self.committed = self.offers = False
         self.received = b""
         self.headers: dict[str, str] = {}
         self.ended = 0
@@ -51,7 +51,12 @@ class Client:
             assert not self.ended, "a write after the end"
             self.received += data
 
-    async def finish(self) -> None:
+    def offer(self, data: bytes) -> bool:
+        return False
+
+    async def finish(self, data: bytes = b"") -> None:
+        if data:
+            await self.write(data)
         self.ended += 1
 
 

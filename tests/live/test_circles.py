@@ -17,7 +17,7 @@ import pytest
 
 from tests.live.stack import CODEX, KEY, MODEL, NATIVE, TRANSLATED, Mode, running
 
-ROUTES = {
+ROUTES: dict[str, dict[str, Any]] = {
     "chat": {"messages": [{"role": "user", "content": "Hello"}]},
     "completions": {"prompt": "Hello"},
     "responses": {"input": "Hello"},

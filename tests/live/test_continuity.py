@@ -152,7 +152,7 @@ async def test_thoughts_of_a_chat_only_server_go_back_to_it(tmp_path: Path) -> N
 class Silent:
     """A sink that nobody reads."""
 
-    committed = False
+    committed = offers = False
 
     async def document(self, body: bytes, headers: dict[str, str]) -> None:
         self.committed = True
@@ -163,7 +163,10 @@ class Silent:
     async def write(self, data: bytes) -> None:
         self.committed = True
 
-    async def finish(self) -> None:
+    def offer(self, data: bytes) -> bool:
+        return False
+
+    async def finish(self, data: bytes = b"") -> None:
         """Nobody waits for it."""
 
 

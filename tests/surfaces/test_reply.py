@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from typing import Any
 
 import pytest
@@ -107,3 +109,24 @@ async def test_a_silence_that_lasts_is_filled_again_and_again_until_the_end() ->
     count = len(peer.got)
     await asyncio.sleep(0)
     assert len(peer.got) == count
+
+
+@pytest.mark.proves("SPEED-no-circles")
+async def test_an_answer_whose_client_was_watched_leaves_no_circle_of_references() -> None:
+    peer = Peer()
+    made: list[weakref.ref[Reply]] = []
+
+    async def run(answer: Reply) -> None:
+        made.append(weakref.ref(answer))
+        await peer.asked.wait()
+        await answer.document(b"{}", {})
+
+    gc.disable()
+    try:
+        await reply.answer(scope(), peer.receive, peer.send, Settings().limits, run)
+        del run
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert made[0]() is None
+    finally:
+        gc.enable()

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 import pytest
 
 from gateway.errors import UpstreamUnavailable
+from gateway.upstreams import Taker
 from gateway.upstreams.turnstile import Turnstile
 
 
@@ -19,9 +20,11 @@ class Answered:
 
     def __init__(self) -> None:
         self.closed = 0
+        self.over = False
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    async def chunks(self, take: Taker | None = None) -> AsyncIterator[bytes]:
         yield b"piece"
+        self.over = True
 
     async def read(self) -> bytes:
         return b"whole"
@@ -46,7 +49,9 @@ async def test_a_call_beyond_the_limit_waits_until_an_answer_is_closed() -> None
     async with asyncio.timeout(5):
         answer = await third
     assert (answer.status, answer.headers) == (200, {"x-a": "b"})
+    assert not answer.over
     assert [piece async for piece in answer.chunks()] == [b"piece"]
+    assert answer.over
 
 
 @pytest.mark.proves("FAIL-20")

@@ -30,6 +30,8 @@ class LogSink:
     transaction that ends the response: a log that looks complete must not be one that somebody else has to end.
     """
 
+    offers = False
+
     def __init__(self, log: FrameLog, key: str, *, pauses: Sequence[float] = PAUSES) -> None:
         self.committed = False
         self.complete = asyncio.Event()
@@ -79,8 +81,14 @@ class LogSink:
             raise self._failure
         self._start()
 
-    async def finish(self) -> None:
+    def offer(self, data: bytes) -> bool:
+        """Never: a commit is waited for."""
+        return False
+
+    async def finish(self, data: bytes = b"") -> None:
         """The log ends with its response."""
+        if data:
+            await self.write(data)
         self.complete.set()
 
     def hold(self) -> None:
@@ -171,8 +179,7 @@ async def follow(
             count += 1
             await sink.write(frame.data)
     if count or after >= 0:
-        await sink.write(END)
-        await sink.finish()
+        await sink.finish(END)
     return count
 
 

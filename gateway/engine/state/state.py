@@ -71,10 +71,13 @@ class State:
         self._log = log
         self._leaving: set[asyncio.Task[None]] = set()
 
-    async def run(self, turn: Turn, target: Target, sink: Sink) -> None:
+    def run(self, turn: Turn, target: Target, sink: Sink) -> Awaitable[None]:
         """Run a turn with what the store has to do with it. Raises GatewayError while nothing was committed."""
         wish = wish_of(turn.dialect, turn.document, target.provider.state)
-        if wish is None or not (wish.ours or await self._names_ours(turn, wish)):
+        return self._go(turn, target, sink) if wish is None else self._run(turn, target, wish, sink)
+
+    async def _run(self, turn: Turn, target: Target, wish: Wish, sink: Sink) -> None:
+        if not (wish.ours or await self._names_ours(turn, wish)):
             await self._go(turn, target, sink)
         elif wish.background:
             await self._in_background(turn, target, wish, sink)

@@ -11,6 +11,8 @@ from gateway.surfaces.headers import by_name
 from gateway.surfaces.middleware.sockets import key_of
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from starlette.types import ASGIApp, Receive, Scope, Send
 
 OPERATOR = "operator"
@@ -35,10 +37,10 @@ class Auth:
         self._public = _PUBLIC | {"/metrics"} if loopback else _PUBLIC
         self._label = "config" if key else "open"
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] != "lifespan":
             self._admit(scope)
-        await self._app(scope, receive, send)
+        return self._app(scope, receive, send)
 
     def _admit(self, scope: Scope) -> None:
         path: str = scope["path"]

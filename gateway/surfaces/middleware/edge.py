@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -44,17 +44,25 @@ def _is_foreign(origin: bytes) -> bool:
     return scheme in (b"http", b"https") and not is_loopback(host_of(authority.decode("latin-1")))
 
 
+OFFER = "gateway.offer"
+"""Where in the scope a server may put a function that sends a piece of a body that has begun, if it can do so at once;
+returns False and does nothing where it cannot."""
+
+
 class Sent:
     """What has gone to the client so far; called in place of `send`. `status` is 0 until the answer has started.
 
     It is 101 once a WebSocket was accepted; `bytes` are then those of the messages, `complete` means closed by us.
     """
 
-    __slots__ = ("_clock", "_extra", "_send", "bytes", "complete", "first_at", "status")
+    __slots__ = ("_clock", "_extra", "_offer", "_send", "bytes", "complete", "first_at", "status")
 
-    def __init__(self, send: Send, extra: RawHeaders, clock: Callable[[], float]) -> None:
-        """`extra`: headers put on whatever answer is sent."""
+    def __init__(
+        self, send: Send, extra: RawHeaders, clock: Callable[[], float], offer: Callable[[bytes], bool] | None = None
+    ) -> None:
+        """`extra`: headers put on whatever answer is sent. `offer`: see `OFFER`."""
         self._send = send
+        self._offer = offer
         self._extra = extra
         self._clock = clock
         self.status = 0
@@ -80,6 +88,13 @@ class Sent:
         elif kind == "websocket.close":
             self.complete = True
         await self._send(message)
+
+    def offer(self, data: bytes) -> bool:
+        """Send a piece of a body that has begun, if the server can take it at once. False: nothing was done."""
+        if self._offer is None or not self._offer(data):
+            return False
+        self.bytes += len(data)
+        return True
 
 
 class Edge:
@@ -134,7 +149,7 @@ class Edge:
         extra = [(b"x-request-id", request_id.encode())]
         if self._cors.on:
             extra += self._cors.headers(seen.get(b"origin", b""))
-        sent = Sent(send, extra, self._clock)
+        sent = Sent(send, extra, self._clock, scope.get(OFFER))
         facts: dict[str, Any] = {}
         state["request_id"], state["facts"], state["sent"] = request_id, facts, sent
         if scope["path"].endswith("/"):
@@ -147,19 +162,18 @@ class Edge:
             self._record(scope, sent, facts, started)
             del state["sent"]  # it holds the server's `send`, which holds the scope: a circle for each request
 
-    async def _serve(self, scope: Scope, receive: Receive, sent: Sent, seen: Headers) -> None:
+    def _serve(self, scope: Scope, receive: Receive, sent: Sent, seen: Headers) -> Awaitable[None]:
         # No page reaches a Unix socket; its clients name any host.
         guarded = self._guarded and (scope.get("server") or ("", 0))[1] is not None
         refusal = self._refusal(scope, seen) if guarded else None
         if refusal is not None:
             scope["state"]["facts"]["error"] = refusal.code
-            await send_error(sent, refusal)
-        elif scope["method"] == "OPTIONS" and _PREFLIGHT in seen and self._cors.allows(seen.get(b"origin", b"")):
+            return send_error(sent, refusal)
+        if scope["method"] == "OPTIONS" and _PREFLIGHT in seen and self._cors.allows(seen.get(b"origin", b"")):
             answer = Response(status_code=204)
             answer.raw_headers.extend(self._cors.preflight(scope["headers"]))
-            await answer(scope, receive, sent)
-        else:
-            await self._app(scope, receive, sent)
+            return answer(scope, receive, sent)
+        return self._app(scope, receive, sent)
 
     def _refusal(self, scope: Scope, seen: Headers) -> GatewayError | None:
         """Why a loopback listener does not serve this request: it comes from a page of some other site.

@@ -49,8 +49,7 @@ async def _follow(row: StoredResponse, log: FrameLog, after: int, sink: Reply) -
     async for frame in log.follow(row.key, after):
         voice.last = frame.seq
         await sink.write(frame.data)
-    await sink.write(END)
-    await sink.finish()
+    await sink.finish(END)
 
 
 class _Voice:

@@ -34,6 +34,8 @@ class TurnSink:
     in an HTTP stream is left out; the failed response says the same.
     """
 
+    offers = False
+
     def __init__(self, send: SendText, limits: Limits, *, lane: str | None) -> None:
         self.committed = False
         self.response: Json | None = None
@@ -64,8 +66,14 @@ class TurnSink:
         self._output_at = time.monotonic()
         await self._put(data)
 
-    async def finish(self) -> None:
-        """The last event said it all."""
+    def offer(self, data: bytes) -> bool:
+        """Never: each message waits until the client has taken the one before."""
+        return False
+
+    async def finish(self, data: bytes = b"") -> None:
+        """The last event says it all."""
+        if data:
+            await self.write(data)
 
     # the connection's side --------------------------------------------------------------------------------------------
 

@@ -211,17 +211,23 @@ class Connection(asyncio.Protocol):
         exchange.heard = True
         status, interim = exchange.status, exchange.interim
         piece = self._parser.feed(data)
-        if piece and exchange.put(piece) > HIGH_WATER and self._reading and not exchange.complete:
-            self._reading = False
-            self._transport.pause_reading()
+        taken = False
+        if piece:
+            left: bytes | None = piece
+            if exchange.taker is not None and self._waiter is not None and not self._waiter.done():
+                left = exchange.taker(piece)
+                taken = left is None
+            if left is not None and exchange.put(left) > HIGH_WATER and self._reading and not exchange.complete:
+                self._reading = False
+                self._transport.pause_reading()
         if exchange.complete:
             self._finish(exchange)
         elif self._parser.fault is not None:
             self._end(self._parser.fault)
-        elif piece or exchange.status != status:
+        elif (piece and not taken) or exchange.status != status:
             self._wake()
-        elif exchange.interim != interim and self._waiter is not None and exchange.read_timeout is not None:
-            # A sign of life, which is no answer yet.
+        elif (taken or exchange.interim != interim) and self._waiter is not None and exchange.read_timeout is not None:
+            # A sign of life, and nothing for the reader.
             self._deadline = self._loop.time() + exchange.read_timeout
 
     def eof_received(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import httpx2
@@ -20,6 +21,8 @@ class Exchange(httpx2.AsyncByteStream):
     the request must not be sent again. `interim`: answers of 1xx before the one that counts. `broken`: the connection
     ended, nobody ended it here. `sent`: the whole request is written.
     A body that was received whole needs its connection no longer, even if nobody has read it yet.
+    `taker`: asked first for a piece that comes while the reader waits for it. It returns what is left for the reader:
+    None for nothing, so that he waits on, b"" to wake him.
     """
 
     def __init__(self, connection: Connection, *, bodyless: bool, read_timeout: float | None, begun: float) -> None:
@@ -33,6 +36,7 @@ class Exchange(httpx2.AsyncByteStream):
         self.headers: list[tuple[bytes, bytes]] = []
         self.sent = self.heard = self.broken = self.complete = False
         self.error: Exception | None = None
+        self.taker: Callable[[bytes], bytes | None] | None = None
         self.interim = 0
         self.held = 0
         self._pieces: list[bytes] = []
@@ -80,6 +84,7 @@ class Exchange(httpx2.AsyncByteStream):
 
     async def aclose(self) -> None:
         """End the answer. One that is not complete ends its connection, so that the server sees that nobody listens."""
+        self.taker = None
         if self.complete and not self._pieces:
             return  # read to its end
         self._pieces.clear()

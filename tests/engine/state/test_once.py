@@ -29,7 +29,7 @@ class Collected:
     """What a client gets."""
 
     def __init__(self) -> None:
-        self.committed = False
+        self.committed = self.offers = False
         self.body = b""
 
     async def document(self, body: bytes, headers: dict[str, str]) -> None:
@@ -43,8 +43,12 @@ class Collected:
         self.committed = True
         self.body += data
 
-    async def finish(self) -> None:
-        pass
+    def offer(self, data: bytes) -> bool:
+        return False
+
+    async def finish(self, data: bytes = b"") -> None:
+        if data:
+            await self.write(data)
 
 
 class World:
