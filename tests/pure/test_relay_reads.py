@@ -195,6 +195,16 @@ def test_of_a_read_with_news_only_the_events_that_hold_them_are_read() -> None:
     assert relay.pass_on(delta("too late"), no_reading) == b""
 
 
+@pytest.mark.proves("CHAT-relay-reads")
+def test_counts_among_chunks_that_tell_none_are_found() -> None:
+    none, counted = delta("a", usage=None), delta("b", usage=COUNTS)
+    stream = none * 20 + counted + none * 20 + counted + none
+    relay = ChunkRelay(include_usage=True)
+    assert relay.pass_on(stream, read) == stream
+    assert relay.usage == COUNTS
+    assert check([stream, stream + END], include_usage=True).startswith(stream)
+
+
 @pytest.mark.parametrize(
     ("events", "is_plain"),
     [
