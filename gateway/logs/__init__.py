@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
 
-_CHATTY = ("httpx2", "httpcore2", "asyncio", "hpack", "watchfiles", "sqlalchemy", "aiosqlite", "asyncpg", "alembic")
+_CHATTY = ("httpx2", "httpcore2", "asyncio", "hpack", "watchfiles", "sqlalchemy", "asyncpg", "alembic")
 """Libraries that narrate each request, headers included, or each statement with what it writes: only their warnings are
 wanted."""
 
