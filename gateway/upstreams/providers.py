@@ -22,8 +22,8 @@ LIST_SECONDS = 5.0
 """How long one of several upstreams may take to list its models."""
 
 _QUOTED_SLASH = re.compile("%2f", re.IGNORECASE)
-_PLAIN_NAMES = 1_000
-"""Clients may make names up."""
+_PLAIN_NAMES, _PLAIN_CHARACTERS = 1_000, 100
+"""How many names are remembered, and how long they may be: clients may make them up."""
 _SPENT = frozenset({402, 429})
 _CLOSED = frozenset({"usage_not_included", "upstream_blocked"})
 """Refusals that another provider would not meet: nothing is left to spend, or this account or address is kept out."""
@@ -113,7 +113,8 @@ class Providers:
         target = await self._target(provider, rest)
         if asked != said or provider.claims(rest):
             target = replace(target, promised=True)
-        if not provider.codex and "/" not in asked and len(self._plain) < _PLAIN_NAMES:
+        plain = not provider.codex and "/" not in asked
+        if plain and len(name) <= _PLAIN_CHARACTERS and len(self._plain) < _PLAIN_NAMES:
             self._plain[name] = target
         return target
 

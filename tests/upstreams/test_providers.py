@@ -85,6 +85,8 @@ async def test_names_that_no_list_decides_are_remembered_within_bounds() -> None
         assert settled("llama") is None
         assert await choose("llama") is settled("llama")
         assert (await choose("local/llama")).model == "llama" and settled("local/llama") is None
+        assert await choose("x" * 100) is settled("x" * 100)
+        assert (await choose("x" * 101)).model == "x" * 101 and settled("x" * 101) is None
         server.models = ["local/llama"]
         for number in range(_PLAIN_NAMES + 10):
             assert (await here.place(f"made-up-{number}"))[1] == f"made-up-{number}"
