@@ -14,16 +14,12 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from gateway.cli.waiting import Event, Line
 from gateway.errors import GatewayError, HeadTooLarge, InvalidRequest, RequestTimeout
 from gateway.logs import get_logger
+from gateway.outlet import HELD_BYTES, outlet_of
 from gateway.surfaces.errors import render_error
 from gateway.surfaces.middleware.edge import OFFER
 
 HEAD_BYTES = 128 * 1024
 """The parser sets no bound to a request line and headers. Reads are of up to 256 KiB, so this is not an exact one."""
-
-JOINED_BYTES = 64 * 1024
-"""Beyond that, the copy costs more than a system call."""
-
-_HEAD = b"HTTP/1.1 "
 
 LINGER_SECONDS = 1.0
 
@@ -32,35 +28,35 @@ HEAD_SECONDS = 30.0
 
 
 class Outbox:
-    """The transport of a connection as its answers see it: a head goes out with what follows it.
+    """The transport of a connection as its answers see it: what they write in one turn goes out together at its end."""
 
-    A system call for a head alone would cost more than all that led to it. Nothing else is held back.
-    """
-
-    __slots__ = ("_held", "_loop", "_transport")
+    __slots__ = ("_held", "_loop", "_outlet", "_size", "_transport")
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self._transport = transport
         self._loop = loop
-        self._held = b""
+        self._outlet = outlet_of(loop)
+        self._held: list[bytes] = []
+        self._size = 0
 
     def write(self, data: bytes) -> None:
-        if self._held and len(data) <= JOINED_BYTES:
-            data, self._held = self._held + data, b""
-        elif data.startswith(_HEAD):  # a piece of a body that looks like one is late by one turn of the loop
+        self._size += len(data)
+        if self._size > HELD_BYTES:
             self.flush()
-            self._held = data
-            self._loop.call_soon(self.flush)  # if nothing follows at once
-            return
+            self._transport.write(data)
         else:
-            self.flush()
-        self._transport.write(data)
+            if not self._held:
+                self._outlet.soon(self, self._loop)
+            self._held.append(data)
 
     def flush(self) -> None:
-        """Send a head that is held."""
-        if self._held:
-            held, self._held = self._held, b""
-            self._transport.write(held)
+        """Write what is held. A client that has left gets nothing."""
+        held = self._held
+        self._size = 0
+        if held:
+            self._held = []
+            if not self._transport.is_closing():
+                self._transport.write(held[0] if len(held) == 1 else b"".join(held))
 
     def close(self) -> None:
         self.flush()

@@ -1,4 +1,4 @@
-"""How answers go out: a head with what follows it."""
+"""How answers go out: what is written in one turn of the loop, together."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import asyncio
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from gateway.cli.protocol import JOINED_BYTES, Outbox
+from gateway.cli.protocol import Outbox
+from gateway.outlet import HELD_BYTES
 from tests.serving import serving
 
 HEAD = b"HTTP/1.1 200 OK\r\n\r\n"
@@ -38,57 +39,82 @@ async def turn() -> None:
 
 
 @pytest.mark.proves("SPEED-one-write")
-async def test_a_head_and_its_body_are_one_write() -> None:
+async def test_what_is_written_in_one_turn_goes_out_at_its_end_in_one_write() -> None:
     wire = Wire()
     box = Outbox(wire, asyncio.get_running_loop())
-    box.write(HEAD)
-    box.write(b"body")
-    box.write(b"more")
-    assert wire.writes == [HEAD + b"body", b"more"]
-    await turn()
-    assert len(wire.writes) == 2
-
-
-@pytest.mark.proves("SPEED-one-write")
-async def test_a_head_that_nothing_follows_goes_out_in_the_next_turn() -> None:
-    wire = Wire()
-    box = Outbox(wire, asyncio.get_running_loop())
-    box.write(HEAD)
+    for piece in (HEAD, b"body", b"more"):
+        box.write(piece)
     assert wire.writes == []
     await turn()
-    assert wire.writes == [HEAD]
+    assert wire.writes == [HEAD + b"body" + b"more"]
+    box.write(b"last")
+    await turn()
+    assert wire.writes[1:] == [b"last"]
 
 
 @pytest.mark.proves("SPEED-one-write")
-async def test_a_long_body_is_not_copied_behind_its_head() -> None:
-    wire, body = Wire(), bytes(JOINED_BYTES + 1)
+async def test_a_long_body_is_neither_held_nor_copied() -> None:
+    wire, body = Wire(), bytes(HELD_BYTES + 1)
     Outbox(wire, asyncio.get_running_loop()).write(body)
     box = Outbox(wire, asyncio.get_running_loop())
     box.write(HEAD)
     box.write(body)
     assert wire.writes == [body, HEAD, body]
     assert wire.writes[2] is body
+    await turn()
+    assert len(wire.writes) == 3
 
 
 @pytest.mark.proves("SPEED-one-write")
-async def test_two_heads_in_one_turn_stay_in_their_order() -> None:
+async def test_many_pieces_in_one_turn_are_held_only_up_to_a_bound() -> None:
     wire = Wire()
     box = Outbox(wire, asyncio.get_running_loop())
-    box.write(HEAD)
-    box.write(HEAD)
-    box.write(b"body")
+    for _ in range(5):
+        box.write(bytes(HELD_BYTES // 2))
+    assert [len(data) for data in wire.writes] == [HELD_BYTES, HELD_BYTES // 2]
     await turn()
-    assert b"".join(wire.writes) == HEAD + HEAD + b"body"
+    assert sum(map(len, wire.writes)) == 5 * (HELD_BYTES // 2)
 
 
 @pytest.mark.proves("SPEED-one-write")
-async def test_closing_sends_the_head_first() -> None:
+async def test_connections_are_written_to_in_the_order_of_their_answers() -> None:
+    told: list[str] = []
+
+    class Named(Wire):
+        def __init__(self, name: str) -> None:
+            super().__init__()
+            self.name = name
+
+        def write(self, data: bytes) -> None:  # type: ignore[override]
+            told.append(f"{self.name} {data.decode()}")
+
+    boxes = {name: Outbox(Named(name), asyncio.get_running_loop()) for name in "abc"}
+    for name in "bacab":
+        boxes[name].write(name.encode())
+    await turn()
+    assert told == ["b bb", "a aa", "c c"]
+
+
+@pytest.mark.proves("SPEED-one-write")
+async def test_closing_writes_what_is_held_first() -> None:
     wire = Wire()
     box = Outbox(wire, asyncio.get_running_loop())
     box.write(HEAD)
     box.close()
     assert (wire.writes, wire.closed, box.is_closing()) == ([HEAD], True, True)
     await turn()
+    assert wire.writes == [HEAD]
+
+
+@pytest.mark.proves("SPEED-one-write")
+async def test_a_client_that_left_is_written_nothing() -> None:
+    wire, other = Wire(), Wire()
+    box, second = Outbox(wire, asyncio.get_running_loop()), Outbox(other, asyncio.get_running_loop())
+    box.write(HEAD)
+    second.write(HEAD)
+    wire.close()
+    await turn()
+    assert (wire.writes, other.writes) == ([], [HEAD])
 
 
 async def _echo(scope: Scope, receive: Receive, send: Send) -> None:

@@ -6,7 +6,8 @@ from tests.promises import Promise
 
 SPEED: dict[str, Promise] = {
     "SPEED-one-write": Promise(
-        "speed 2", "A head goes out with what follows it; one that nothing follows is not held."
+        "speed 2",
+        "What is written to a connection in one turn of the loop goes out together at its end; no more is held.",
     ),
     "SPEED-body-pieces": Promise("speed 3", "A body in many small pieces is read whole, however the network cut it."),
     "SPEED-no-task": Promise("speed 2", "A request that is answered at once makes no task, and leaves no timer."),

@@ -14,6 +14,7 @@ from typing import Protocol, cast
 
 import httpx2
 
+from gateway.outlet import outlet_of
 from gateway.upstreams.http1.exchange import Exchange
 from gateway.upstreams.http1.message import Message, Origin
 from gateway.upstreams.http1.parsing import AnswerParser
@@ -21,7 +22,7 @@ from gateway.upstreams.http1.parsing import AnswerParser
 HIGH_WATER = 256 * 1024
 """The size of one read. More than that, unread, and the network has to wait."""
 _JOINED_BYTES = 16 * 1024
-"""Up to here one write of head and body is cheaper than two; beyond, the copy is dearer."""
+"""Up to here head and body are one write, at the end of the turn; beyond, the copy would be dearer."""
 
 
 class Owner(Protocol):
@@ -41,8 +42,10 @@ class Connection(asyncio.Protocol):
         "_deadline",
         "_early",
         "_exchange",
+        "_held",
         "_late",
         "_loop",
+        "_outlet",
         "_parser",
         "_reading",
         "_timer",
@@ -62,6 +65,8 @@ class Connection(asyncio.Protocol):
         self.closed = False
         self.owner: Owner = _NOBODY
         self._loop = loop
+        self._outlet = outlet_of(loop)
+        self._held = b""
         self._transport: asyncio.Transport = _NO_TRANSPORT
         self._exchange: Exchange | None = None
         self._parser = AnswerParser()
@@ -95,7 +100,8 @@ class Connection(asyncio.Protocol):
         body = message.body
         exchange.sent = True
         if len(body) <= _JOINED_BYTES:
-            self._transport.write(message.head + body)
+            self._held = message.head + body
+            self._outlet.soon(self, self._loop)
         else:
             self._transport.write(message.head)
             self._transport.write(body)
@@ -183,6 +189,12 @@ class Connection(asyncio.Protocol):
             self._reading = True
             self._transport.resume_reading()
 
+    def flush(self) -> None:
+        """Write a request that is held; one that nobody wants any more is not there."""
+        if self._held:
+            held, self._held = self._held, b""
+            self._transport.write(held)
+
     def close(self) -> None:
         """Close an idle connection, politely."""
         self._closing()
@@ -249,7 +261,7 @@ class Connection(asyncio.Protocol):
 
     def _finish(self, exchange: Exchange) -> None:
         """The answer is whole. The connection goes back, unless something was odd or the request is not yet out."""
-        serves = self._parser.serves and exchange.sent
+        serves = self._parser.serves and exchange.sent and not self._held
         if serves and not self._transport.is_closing() and not self._transport.get_write_buffer_size():
             self.reused = True
             self.taken()
@@ -314,6 +326,7 @@ class Connection(asyncio.Protocol):
 
     def _closing(self) -> None:
         self.closed = True
+        self._held = b""
         self._deadline = math.inf
         if self._timer is not None:
             self._timer.cancel()

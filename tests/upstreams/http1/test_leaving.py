@@ -91,3 +91,34 @@ async def test_closing_the_transport_ends_calls_in_flight() -> None:
     with pytest.raises(httpx2.ReadError):
         await task
     assert places(network.transport) == (0, 0)
+
+
+@pytest.mark.proves("TRANSPORT-leaves")
+async def test_a_request_whose_connection_is_closed_in_the_same_turn_is_never_written() -> None:
+    network = Network([], [])
+    first = sending(network, request())
+    await turns()
+    network.wires[0].receive(OK)
+    await first
+    second = sending(network, request())
+    asyncio.get_running_loop().call_soon(network.transport.pool.close)
+    with pytest.raises(httpx2.ReadError):
+        await second
+    await turns()
+    assert bytes(network.wires[0].written).count(b"GET ") == 1
+    assert network.wires[0].aborted and places(network.transport) == (0, 0)
+
+
+@pytest.mark.proves("TRANSPORT-leaves")
+async def test_an_answer_that_comes_before_its_request_was_written_serves_nobody_after_it() -> None:
+    network = Network([], [])
+    first = sending(network, request())
+    await turns()
+    network.wires[0].receive(OK)
+    await first
+    second = sending(network, request())
+    asyncio.get_running_loop().call_soon(network.wires[0].receive, OK)
+    await second
+    await turns()
+    assert bytes(network.wires[0].written).count(b"GET ") == 1
+    assert network.wires[0].aborted and places(network.transport) == (0, 0)
