@@ -4,7 +4,7 @@ The status line of a stream is held until there is something to show, so that an
 after `hold_seconds` it goes out with a comment. All writes are whole events, so a keep-alive never lands inside one.
 
 Most answers are there before anybody could miss them. So whether the client is still there is asked from
-`WATCH_AFTER_SECONDS` on: a task for each request would cost as much as the rest of it.
+the next round but one (`surfaces.rounds`): a task for each request would cost as much as the rest of it.
 """
 
 from __future__ import annotations
@@ -18,29 +18,56 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.engine.turn import Voice
 from gateway.errors import GatewayError, Stopping
+from gateway.surfaces.rounds import PAUSE_SECONDS, Rounds, rounds_of
 
 if TYPE_CHECKING:
     from gateway.config import Limits
 
 Headers = dict[str, str]
+RawHeaders = list[tuple[bytes, bytes]]
 Offer = Callable[[bytes], bool]
 """Sends a piece of a body that has begun, if the server can take it at once; `Sent` has it."""
 
-WATCH_AFTER_SECONDS = 0.05
-"""What a client that leaves at once can cost at most."""
 _SHORTEST_SECONDS = 0.001
 
-EVENT_STREAM: Headers = {
-    "content-type": "text/event-stream; charset=utf-8",
-    "cache-control": "no-cache",
-    "x-accel-buffering": "no",
-}
+_DOCUMENT = (b"content-type", b"application/json")
+_EVENT_STREAM = (
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache"),
+    (b"x-accel-buffering", b"no"),
+)
 
 
 class Reply:
     """The answer to one request. Use through `answer`."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, limits: Limits) -> None:
+    __slots__ = (
+        "__weakref__",
+        "_facts",
+        "_finished",
+        "_headers",
+        "_limits",
+        "_lock",
+        "_loop",
+        "_offer",
+        "_open",
+        "_output_at",
+        "_receive",
+        "_rounds",
+        "_send",
+        "_sent_at",
+        "_task",
+        "_tasks",
+        "_timer",
+        "_voice",
+        "client_left",
+        "committed",
+        "offers",
+    )
+
+    def __init__(
+        self, scope: Scope, receive: Receive, send: Send, limits: Limits, loop: asyncio.AbstractEventLoop
+    ) -> None:
         self.committed = False
         self.client_left = False
         self._receive = receive
@@ -49,15 +76,17 @@ class Reply:
         self.offers = self._offer is not None
         self._limits = limits
         self._facts = scope["state"].setdefault("facts", {})
-        self._headers: Headers | None = None
+        self._headers: Headers = {}
         self._voice: Voice | None = None
         self._finished = False
         self._lock: asyncio.Lock | None = None
         self._open = False
         """The status line of a stream has been sent."""
         self._output_at = self._sent_at = time.monotonic()
-        self._loop = asyncio.get_running_loop()
+        self._loop = loop
+        self._rounds: Rounds | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._task: asyncio.Task[object] | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     # the engine's side ------------------------------------------------------------------------------------------------
@@ -65,12 +94,12 @@ class Reply:
     async def document(self, body: bytes, headers: Headers) -> None:
         """Send a whole JSON answer."""
         self.committed = self._finished = True
-        await self._start(200, {"content-type": "application/json", **headers, "content-length": str(len(body))})
+        await self._start([_DOCUMENT, *_raw(headers), (b"content-length", b"%d" % len(body))])
         await self._send({"type": "http.response.body", "body": body})
 
     def stream(self, headers: Headers, voice: Voice) -> None:
         """Announce an SSE answer, or tell more of one that was announced; nothing is sent yet."""
-        self._headers = {**EVENT_STREAM, **headers}
+        self._headers = headers
         self._voice = voice
 
     async def write(self, data: bytes) -> None:
@@ -101,19 +130,29 @@ class Reply:
 
     def watch(self, task: asyncio.Task[object]) -> None:
         """Until `leave`: cancel `task` when the client leaves, fill silences. Begins a little later."""
-        self._timer = self._loop.call_later(min(WATCH_AFTER_SECONDS, self._patience()), self._begin, task)
+        self._task = task
+        if self._limits.hold_seconds < 2 * PAUSE_SECONDS:
+            self._timer = self._loop.call_later(self._limits.hold_seconds, self.late)
+        else:
+            self._rounds = rounds_of(self._loop)
+            self._rounds.join(self)
 
     def leave(self) -> None:
         """The answer is over, one way or another."""
+        if self._rounds is not None:
+            self._rounds.leave(self)
         if self._timer is not None:
             self._timer.cancel()
         for task in self._tasks:
             task.cancel()
         self._tasks.clear()  # the end of such a task tells where it was, and so holds this answer: no circles
+        self._task = None
 
-    def _begin(self, task: asyncio.Task[object]) -> None:
-        self._tasks.append(self._loop.create_task(self._notice(task)))
-        self._listen()
+    def late(self) -> None:
+        """The answer was not there at once."""
+        if self._task is not None:
+            self._tasks.append(self._loop.create_task(self._notice(self._task)))
+            self._listen()
 
     async def _notice(self, task: asyncio.Task[object]) -> None:
         """Cancel `task` when the client leaves before its answer is complete."""
@@ -169,14 +208,17 @@ class Reply:
         if self.committed:
             return
         self.committed = True
-        await self._start(200, self._headers or EVENT_STREAM)
-        self._headers = None
+        await self._start([*_EVENT_STREAM, *_raw(self._headers)])
+        self._headers = {}
         self._open = True
 
-    async def _start(self, status: int, headers: Headers) -> None:
-        self._facts["status"] = status
-        raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
-        await self._send({"type": "http.response.start", "status": status, "headers": raw})
+    def _start(self, headers: RawHeaders) -> Awaitable[None]:
+        self._facts["status"] = 200
+        return self._send({"type": "http.response.start", "status": 200, "headers": headers})
+
+
+def _raw(headers: Headers) -> RawHeaders:
+    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
 
 
 async def answer(
@@ -186,9 +228,10 @@ async def answer(
 
     Whoever else cancels is the server, which stops: the client is told. Raises what `run` raises, and Stopping.
     """
-    task = asyncio.current_task()
+    loop = asyncio.get_running_loop()
+    task = asyncio.current_task(loop)
     assert task is not None
-    reply = Reply(scope, receive, send, limits)
+    reply = Reply(scope, receive, send, limits, loop)
     reply.watch(task)
     try:
         await run(reply)
