@@ -125,6 +125,10 @@ class Relay(Protocol):
     finished: bool
     """The server has said its last word."""
 
+    def opens(self, events: bytes) -> bool:
+        """Whether whole events, the first of a stream, surely begin with output. False: `shows_output` says more."""
+        ...
+
     def shows_output(self, frame: Frame) -> bool:
         """Whether a frame is worth telling the client of: from then on a failure is told in the stream."""
         ...

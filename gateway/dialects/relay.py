@@ -26,6 +26,9 @@ _NEWS = (b'"error"', *_FINISHED)
 _NONE: frozenset[str] = frozenset()
 _USAGE = re.compile(rb'"usage"(?!: ?null)')
 """Counts, and not the null that many servers write into each chunk but the last."""
+_OUTPUT = re.compile(rb'"(?:content|text)": ?"[^"]')
+_GLANCE_BYTES = 4096
+"""How far output is looked for in bytes: it comes with the first few chunks, or late."""
 
 
 class ChunkRelay:
@@ -87,6 +90,17 @@ class ChunkRelay:
                 break
             out.append(self._pass(frame))
         return b"".join(out)
+
+    def opens(self, events: bytes) -> bool:
+        """Whether these whole events, the first of a stream, show output and nothing before it that must be looked at.
+
+        Seen from their bytes. False: ask `shows_output` of each.
+        """
+        output = _OUTPUT.search(events, 0, _GLANCE_BYTES)
+        if output is None:
+            return False
+        seen = events[: events.find(b"\n\n", output.end()) + 2]
+        return seen.rfind(_NEWS[0]) < 0 and plain(seen)
 
     def shows_output(self, frame: Frame) -> bool:
         """Whether a frame has more in it than the beginning of an answer, which some servers send before they fail."""

@@ -152,6 +152,10 @@ class NativeChannel:
     def shows_output(self, frame: Frame) -> bool:
         return self._relay.shows_output(frame)
 
+    def opens(self, events: bytes) -> bool:
+        """Whether the first events of a stream show output, as far as that can be seen without reading them."""
+        return self._relay.opens(events)
+
     def early_failure(self, frame: Frame) -> GatewayError | None:
         if frame.event == "error" or frame.payload.startswith((b'{"error"', b'{"object":"error"')):
             return failure(_error_of(frame), now=self._now)

@@ -15,7 +15,7 @@ from gateway.engine.books import Books
 from gateway.engine.continuity import SECONDS, Continuity
 from gateway.engine.fanout import fan_out
 from gateway.engine.metrics import Metrics, token_counts
-from gateway.engine.plan import Batch, Plan, make_plan
+from gateway.engine.plan import Batch, Plan, make_plan, passing_plan
 from gateway.engine.state.once import Once, Run
 from gateway.engine.state.recall import in_client_places
 from gateway.engine.state.restart import Restart
@@ -130,14 +130,20 @@ class Engine:
 
     # choose ---------------------------------------------------------------------------------------------------------
 
-    async def _run_somewhere(self, turn: Turn, target: Target, sink: Sink) -> None:
-        """On the target, else on those that the operator wants tried after it, while the client has seen no byte.
+    def _run_somewhere(self, turn: Turn, target: Target, sink: Sink) -> Awaitable[None]:
+        """On the target, else on those that the operator wants tried after it."""
+        if target.provider.fallback:
+            return self._run_on_one_of(turn, target, sink)
+        return self._run_on(target, turn, sink, patience=None)
+
+    async def _run_on_one_of(self, turn: Turn, target: Target, sink: Sink) -> None:
+        """The target or a stand-in, which is tried while the client has seen no byte.
 
         Raises the first target's error when all fail: it is the one that the client asked for.
         """
         entries = target.provider.fallback
         try:
-            await self._run_on(target, turn, sink, patience=SHORT_WAIT_SECONDS if entries else None)
+            await self._run_on(target, turn, sink, patience=SHORT_WAIT_SECONDS)
         except GatewayError as error:
             if sink.committed or not falls_back(error):
                 raise
@@ -160,15 +166,15 @@ class Engine:
         self, target: Target, turn: Turn, sink: Sink, *, fallback: bool = False, patience: float | None
     ) -> None:
         """`patience`: the longest wait before a retry, while somebody else could stand in; None: nobody is left."""
-        turn.facts.update(model=target.model, upstream=target.provider.upstream.name, dialect=turn.dialect.name)
+        upstream, facts = target.provider.upstream, turn.facts
+        facts["model"], facts["upstream"], facts["dialect"] = target.model, upstream.name, turn.dialect.name
         self._books.opened(turn)
         if turn.record is not None or turn.origins:
             turn = await _readable(turn, target)
         try:
-            plan = await make_plan(turn, target, self._continuity)
+            plan = passing_plan(turn, target) or await make_plan(turn, target, self._continuity)
             if fallback:
                 plan.headers["x-gateway-upstream"] = target.provider.name
-            upstream = target.provider.upstream
             if isinstance(plan, Batch):
                 run = partial(self._call, upstream, patience)
                 await fan_out(turn, plan, sink, limit=self._limits.parallel_prompts, run=run)

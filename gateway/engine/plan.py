@@ -92,6 +92,13 @@ class Batch:
     headers: dict[str, str] = field(default_factory=dict)
 
 
+def passing_plan(turn: Turn, target: Target) -> Plan | None:
+    """The plan of a turn that passes in the client's own dialect and is not kept; None when more has to be asked."""
+    if turn.record is not None or target.effort is not None:
+        return None
+    return _relay_plan(turn, target) if turn.dialect.name in target.provider.upstream.native else None
+
+
 async def make_plan(turn: Turn, target: Target, continuity: Continuity) -> Plan | Batch:
     """How this turn is run on this target.
 
@@ -126,23 +133,23 @@ def _relay_plan(turn: Turn, target: Target) -> Plan | None:
     relayed = turn.dialect.relay(turn.document, renamed)
     if relayed is None:
         return None
-    request = relayed.exchange.request if relayed.exchange else None
-    counts = request is not None and request.counts
-    return Plan(
-        route=_relay_route(turn.dialect.name, request),
-        stream=not counts and turn.document.get("stream") is True,
+    plan = Plan(
+        route=_ROUTES[turn.dialect.name],
+        stream=turn.document.get("stream") is True,
         body=turn.body if relayed.body is None else json.dumps(relayed.body),
         session_id=turn.hints.session_id,
         exchange=relayed.exchange,
         relay=relayed.relay,
-        relayed=not counts,  # what comes in the place of a count is no answer
+        relayed=True,
     )
-
-
-def _relay_route(dialect: str, request: Request | None) -> Route:
-    if request is not None and request.counts:
-        return "input_tokens"
-    return "compact" if request is not None and request.compact else _ROUTES[dialect]
+    if relayed.exchange is not None:
+        request = relayed.exchange.request
+        if request.counts:
+            plan.route, plan.stream = "input_tokens", False
+            plan.relayed = False  # what comes in the place of a count is no answer
+        elif request.compact:
+            plan.route = "compact"
+    return plan
 
 
 async def _translation_plan(turn: Turn, target: Target, continuity: Continuity) -> Plan | Batch:

@@ -106,13 +106,16 @@ class PassingWay:
         events = self._reader.whole(chunk)
         if not self._opened:
             before = self._count
-            self._opened = _opens(self._one_by_one(events), self.channel, self._sink) or self._count > HELD_FRAMES
+            self._opened = self.channel.opens(events) or self._shows_output(events)
             if not self._opened:
                 if self._count > before:
                     self._held.append(events)
                 return b""
             events = self._let_go(events)
         return self.channel.pass_on(events, self._read)
+
+    def _shows_output(self, events: bytes) -> bool:
+        return _opens(self._one_by_one(events), self.channel, self._sink) or self._count > HELD_FRAMES
 
     async def finish(self) -> bytes:
         rest = self._reader.rest()

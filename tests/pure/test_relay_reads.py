@@ -284,3 +284,33 @@ def test_a_read_inside_a_large_event_takes_the_same_work_however_much_is_held(si
         assert reader.whole(piece) == b""
     assert calls(lambda: reader.whole(piece)) == first
     assert reader.whole(b'"}\n\n') == b'data: {"a":"' + piece * 502 + b'"}\n\n'
+
+
+@settings(max_examples=300, deadline=None)
+@given(stream=STREAMS)
+@pytest.mark.proves("CHAT-relay-reads")
+def test_a_stream_whose_bytes_show_output_opens_when_each_event_is_read_too(*, stream: bytes) -> None:
+    events = SSEReader(1 << 20).whole(stream)
+    relay = ChunkRelay(include_usage=False)
+    if relay.opens(events):
+        output = next(frame for frame in frames(events) if relay.shows_output(frame))
+        before = frames(events[: events.index(output.raw)])
+        assert not any(b'"error"' in frame.payload or frame.event for frame in [*before, output])
+
+
+@pytest.mark.parametrize(
+    ("events", "opens"),
+    [
+        pytest.param(delta("") + delta("Hello"), True, id="role-first"),
+        pytest.param(delta("x").replace(b'":', b'": '), True, id="spaces"),
+        pytest.param(event({"choices": [{"text": "x"}]}), True, id="completions"),
+        pytest.param(delta("") + delta("", reason="stop"), False, id="no-text"),
+        pytest.param(event({"error": {"message": "x"}}) + delta("x"), False, id="error-first"),
+        pytest.param(b": comment\n\n" + delta("x"), False, id="comment-first"),
+        pytest.param(delta("", name="x" * 5000) + delta("x"), False, id="late"),
+        pytest.param(b"", False, id="nothing"),
+    ],
+)
+@pytest.mark.proves("CHAT-relay-reads")
+def test_output_is_seen_in_the_bytes_of_the_first_plain_chunks(events: bytes, opens: bool) -> None:
+    assert ChunkRelay(include_usage=False).opens(events) is opens
