@@ -6,6 +6,8 @@ the library, which keeps its numbers in files there. Both tell the same, with on
 workers that share leave out when a series began (`_created`).
 
 Our own numbers have no lock: they are for the thread of the event loop.
+
+A family is a dict: of a series that was counted before, finding it is one look-up, and counting one call.
 """
 
 from __future__ import annotations
@@ -23,23 +25,38 @@ from prometheus_client.utils import floatToGoString
 
 Labels = tuple[str, ...]
 
-Count = Callable[[Labels, float], None]
-"""Takes the values of the labels, in their order, and what is added to their number or, by a histogram, observed."""
+Count = Callable[[float], None]
+"""Takes what is added to a number or, by a histogram, observed."""
 
 M = TypeVar("M", Counter, Histogram)
+
+
+class Family(dict[Labels, Count]):
+    """How to count, by the values of the labels in their order. A series begins when it is first asked for."""
+
+    def __init__(self, begin: Callable[[Labels], Count]) -> None:
+        super().__init__()
+        self._begin = begin
+
+    def __missing__(self, values: Labels) -> Count:
+        count = self[values] = self._begin(values)
+        return count
 
 
 class Counting(Protocol):
     """Makes families of numbers, and tells them all."""
 
-    def counter(self, name: str, text: str, *labels: str) -> Count:
-        """Numbers that only grow."""
+    def counter(self, name: str, text: str, *labels: str) -> Family:
+        """Numbers that only grow. Without labels its one series, `()`, is there from the start."""
 
     def gauge(self, name: str, text: str) -> Count:
         """A number that grows and shrinks."""
 
-    def histogram(self, name: str, text: str, bounds: Sequence[float], *labels: str) -> Count:
-        """`bounds`: the greatest values of the buckets, in ascending order; one more bucket has no bound."""
+    def histogram(self, name: str, text: str, bounds: Sequence[float], *labels: str) -> Family:
+        """`bounds`: the greatest values of the buckets, in ascending order; one more bucket has no bound.
+
+        Without labels as with `counter`.
+        """
 
     def render(self) -> bytes:
         """Everything, in the text format of Prometheus."""
@@ -51,20 +68,20 @@ class OwnNumbers:
     def __init__(self) -> None:
         self._collectors = CollectorRegistry()
 
-    def counter(self, name: str, text: str, *labels: str) -> Count:
-        family = _Counter(name, text, labels)
-        self._collectors.register(family)
-        return family.add
+    def counter(self, name: str, text: str, *labels: str) -> Family:
+        numbers = _Counter(name, text, labels)
+        self._collectors.register(numbers)
+        return _begun(Family(numbers.begin), labels)
 
     def gauge(self, name: str, text: str) -> Count:
-        family = _Gauge(name, text)
-        self._collectors.register(family)
-        return family.add
+        number = _Gauge(name, text)
+        self._collectors.register(number)
+        return number.add
 
-    def histogram(self, name: str, text: str, bounds: Sequence[float], *labels: str) -> Count:
-        family = _Histogram(name, text, bounds, labels)
-        self._collectors.register(family)
-        return family.observe
+    def histogram(self, name: str, text: str, bounds: Sequence[float], *labels: str) -> Family:
+        numbers = _Histogram(name, text, bounds, labels)
+        self._collectors.register(numbers)
+        return _begun(Family(numbers.begin), labels)
 
     def render(self) -> bytes:
         return generate_latest(self._collectors)
@@ -78,17 +95,16 @@ class LibraryNumbers:
         self._directory = directory
         self._collectors = CollectorRegistry()
 
-    def counter(self, name: str, text: str, *labels: str) -> Count:
-        child = _children(Counter(name, text, labels, registry=self._collectors), labels)
-        return lambda values, amount: child(values).inc(amount)
+    def counter(self, name: str, text: str, *labels: str) -> Family:
+        numbers = Counter(name, text, labels, registry=self._collectors)
+        return _begun(Family(lambda values: _child(numbers, values).inc), labels)
 
     def gauge(self, name: str, text: str) -> Count:
-        gauge = Gauge(name, text, registry=self._collectors, multiprocess_mode="livesum")
-        return lambda _, amount: gauge.inc(amount)
+        return Gauge(name, text, registry=self._collectors, multiprocess_mode="livesum").inc
 
-    def histogram(self, name: str, text: str, bounds: Sequence[float], *labels: str) -> Count:
-        child = _children(Histogram(name, text, labels, buckets=bounds, registry=self._collectors), labels)
-        return lambda values, amount: child(values).observe(amount)
+    def histogram(self, name: str, text: str, bounds: Sequence[float], *labels: str) -> Family:
+        numbers = Histogram(name, text, labels, buckets=bounds, registry=self._collectors)
+        return _begun(Family(lambda values: _child(numbers, values).observe), labels)
 
     def render(self) -> bytes:
         registry = self._collectors
@@ -98,17 +114,15 @@ class LibraryNumbers:
         return generate_latest(registry)
 
 
-def _children(family: M, labels: Labels) -> Callable[[Labels], M]:
-    """`family.labels(...)` without its lock and its checks; a family without labels is its own child."""
-    known: dict[Labels, M] = {} if labels else {(): family}
+def _begun(family: Family, labels: Labels) -> Family:
+    if not labels:
+        _ = family[()]
+    return family
 
-    def child(values: Labels) -> M:
-        found = known.get(values)
-        if found is None:
-            found = known[values] = family.labels(*values)
-        return found
 
-    return child
+def _child(numbers: M, values: Labels) -> M:
+    """The series of these values; numbers without labels are their own."""
+    return numbers.labels(*values) if values else numbers
 
 
 class _Series:
@@ -120,20 +134,20 @@ class _Series:
         self.value = 0.0
         self.begun = time.time()
 
+    def add(self, amount: float) -> None:
+        self.value += amount
+
 
 class _Counter:
     def __init__(self, name: str, text: str, labels: Labels) -> None:
         self._name = name
         self._text = text
         self._labels = labels
-        self._series: dict[Labels, _Series] = {} if labels else {(): _Series()}
+        self._series: dict[Labels, _Series] = {}
 
-    def add(self, values: Labels, amount: float) -> None:
-        try:
-            self._series[values].value += amount
-        except KeyError:
-            series = self._series[values] = _Series()
-            series.value += amount
+    def begin(self, values: Labels) -> Count:
+        series = self._series[values] = _Series()
+        return series.add
 
     def collect(self) -> Iterator[CounterMetricFamily]:
         created = _tells_created()
@@ -149,7 +163,7 @@ class _Gauge:
         self._text = text
         self._value = 0.0
 
-    def add(self, _values: Labels, amount: float) -> None:
+    def add(self, amount: float) -> None:
         self._value += amount
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
@@ -159,11 +173,16 @@ class _Gauge:
 class _Distribution(_Series):
     """The sum of what was observed, and how often each bucket."""
 
-    __slots__ = ("buckets",)
+    __slots__ = ("_bounds", "buckets")
 
-    def __init__(self, buckets: int) -> None:
+    def __init__(self, bounds: Sequence[float]) -> None:
         super().__init__()
-        self.buckets = [0] * buckets
+        self._bounds = bounds
+        self.buckets = [0] * len(bounds)
+
+    def observe(self, amount: float) -> None:
+        self.value += amount
+        self.buckets[bisect_left(self._bounds, amount)] += 1
 
 
 class _Histogram:
@@ -172,15 +191,11 @@ class _Histogram:
         self._text = text
         self._labels = labels
         self._bounds = [*bounds, float("inf")]
-        self._series: dict[Labels, _Distribution] = {} if labels else {(): _Distribution(len(self._bounds))}
+        self._series: dict[Labels, _Distribution] = {}
 
-    def observe(self, values: Labels, amount: float) -> None:
-        try:
-            series = self._series[values]
-        except KeyError:
-            series = self._series[values] = _Distribution(len(self._bounds))
-        series.value += amount
-        series.buckets[bisect_left(self._bounds, amount)] += 1
+    def begin(self, values: Labels) -> Count:
+        series = self._series[values] = _Distribution(self._bounds)
+        return series.observe
 
     def collect(self) -> Iterator[HistogramMetricFamily]:
         created = _tells_created()

@@ -55,12 +55,13 @@ class Metrics:
         self._first_byte = histogram(
             "gateway_first_byte_seconds", "Time until the status line left.", _WAITS, "surface"
         )
-        self._added = histogram("gateway_added_seconds", "The gateway's own time before the upstream call.", _OWN)
+        self.added = histogram("gateway_added_seconds", "The gateway's own time before the upstream call.", _OWN)[()]
+        """Takes the gateway's own time between a request's arrival and its upstream call, in seconds."""
         self._tokens = counter("gateway_tokens", "Tokens the upstream reported.", "kind")
         self._upstream = counter("gateway_upstream_answers", "Answers of upstreams.", "upstream", "status")
         self._retries = counter("gateway_retries", "Upstream calls made again.", "upstream")
         self._refreshes = counter("gateway_token_refreshes", "Refreshes of the login.", "outcome")
-        self._cancelled = counter("gateway_cancelled", "Requests whose client left before the end.")
+        self._cancelled = counter("gateway_cancelled", "Requests whose client left before the end.")[()]
         self._open = gauge("gateway_open_streams", "Streams being sent now.")
         self._sockets = gauge("gateway_open_websockets", "WebSocket connections of clients.")
 
@@ -70,46 +71,42 @@ class Metrics:
         """A request is over. `status`: 0 when nothing was sent; `first_byte`: seconds until the status line."""
         surface = surface if surface in _SURFACES else OTHER
         method = method if method in _METHODS else OTHER
-        self._requests((surface, method, _FAMILIES.get(status, "none")), 1)
-        self._duration((surface,), seconds)
+        self._requests[surface, method, _FAMILIES.get(status, "none")](1)
+        self._duration[(surface,)](seconds)
         if first_byte is not None:
-            self._first_byte((surface,), first_byte)
-
-    def added(self, seconds: float) -> None:
-        """The gateway's own time between a request's arrival and its upstream call."""
-        self._added((), seconds)
+            self._first_byte[(surface,)](first_byte)
 
     def tokens(self, counts: Mapping[str, int]) -> None:
         """Count tokens by their kind, as `token_counts` has them."""
         for kind, count in counts.items():
-            self._tokens((kind,), count)
+            self._tokens[(kind,)](count)
 
     def stream_opened(self) -> None:
-        self._open((), 1)
+        self._open(1)
 
     def stream_closed(self) -> None:
-        self._open((), -1)
+        self._open(-1)
 
     def websocket_opened(self) -> None:
-        self._sockets((), 1)
+        self._sockets(1)
 
     def websocket_closed(self) -> None:
-        self._sockets((), -1)
+        self._sockets(-1)
 
     def upstream_answer(self, upstream: str, status: int) -> None:
         """An upstream answered; `status` 0 when there was no answer."""
-        self._upstream((self._name(upstream), _STATUSES.get(status, OTHER)), 1)
+        self._upstream[self._name(upstream), _STATUSES.get(status, OTHER)](1)
 
     def retried(self, upstream: str) -> None:
-        self._retries((self._name(upstream),), 1)
+        self._retries[(self._name(upstream),)](1)
 
     def token_refresh(self, outcome: str) -> None:
         """`outcome`: one of those that `oauth.source.TokenSource` tells."""
-        self._refreshes((outcome if outcome in _REFRESHES else OTHER,), 1)
+        self._refreshes[(outcome if outcome in _REFRESHES else OTHER,)](1)
 
     def cancelled(self) -> None:
         """A client left before its answer was complete."""
-        self._cancelled((), 1)
+        self._cancelled(1)
 
     def render(self) -> bytes:
         """Everything, in the text format of `CONTENT_TYPE`."""
