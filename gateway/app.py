@@ -1,6 +1,6 @@
 """THE wiring: settings in, one ASGI application out. Nothing else in the package connects two rooms.
 
-    edge (request id, log line, metrics, Host, CORS) → errors (the one renderer) → auth → router → surface → engine
+    edge (request id, log line, metrics, Host, CORS; errors, the one renderer) → auth → router → surface → engine
 
 `create_app` is also a factory: `uvicorn --factory gateway.app:create_app`.
 """
@@ -34,7 +34,6 @@ from gateway.surfaces.compact import CompactEndpoint
 from gateway.surfaces.input_tokens import InputTokensEndpoint
 from gateway.surfaces.middleware.auth import Auth
 from gateway.surfaces.middleware.edge import Edge
-from gateway.surfaces.middleware.errors import Errors
 from gateway.surfaces.openai import ModelsEndpoint, RunEndpoint
 from gateway.surfaces.passthrough import PassthroughEndpoint
 from gateway.surfaces.router import Router
@@ -190,12 +189,11 @@ class App:
         )
 
     def _wrap(self, app: ASGIApp) -> ASGIApp:
-        """The three layers of middleware, outermost last."""
+        """The two layers of middleware, outermost last."""
         settings = self._settings
         log = get_logger("gateway")
         loopback = all(address.is_loopback for address in listeners(settings))
         app = Auth(app, key=settings.auth.downstream_api_key.get_secret_value(), loopback=loopback)
-        app = Errors(app, log=log)
         return Edge(
             app,
             loopback=loopback,

@@ -47,7 +47,7 @@ class Metrics:
 
     def __init__(self, upstreams: Iterable[str] = (), *, directory: str = "") -> None:
         """`upstreams`: the configured names. `directory`: shared by all workers; "" when each counts for itself."""
-        self._upstreams = frozenset(upstreams)
+        self._names = {name: name for name in upstreams}
         self._numbers: Counting = LibraryNumbers(directory) if directory else OwnNumbers()
         counter, histogram, gauge = self._numbers.counter, self._numbers.histogram, self._numbers.gauge
         self._requests = counter("gateway_requests", "Requests by their final status.", "surface", "method", "status")
@@ -95,10 +95,10 @@ class Metrics:
 
     def upstream_answer(self, upstream: str, status: int) -> None:
         """An upstream answered; `status` 0 when there was no answer."""
-        self._upstream[self._name(upstream), _STATUSES.get(status, OTHER)](1)
+        self._upstream[self._names.get(upstream, OTHER), _STATUSES.get(status, OTHER)](1)
 
     def retried(self, upstream: str) -> None:
-        self._retries[(self._name(upstream),)](1)
+        self._retries[(self._names.get(upstream, OTHER),)](1)
 
     def token_refresh(self, outcome: str) -> None:
         """`outcome`: one of those that `oauth.source.TokenSource` tells."""
@@ -111,9 +111,6 @@ class Metrics:
     def render(self) -> bytes:
         """Everything, in the text format of `CONTENT_TYPE`."""
         return self._numbers.render()
-
-    def _name(self, upstream: str) -> str:
-        return upstream if upstream in self._upstreams else OTHER
 
 
 def token_counts(told: object) -> dict[str, int]:

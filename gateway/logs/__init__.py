@@ -14,13 +14,15 @@ from typing import IO, TYPE_CHECKING
 from gateway.logs.lean import structlog
 from gateway.logs.lines import as_json, as_text
 from gateway.logs.outputs import Form
-from gateway.logs.pipeline import Bridge, Named, bound_logger, noted, sink
+from gateway.logs.pipeline import Bridge, Named, bound_logger, noted, ready, sink
 from gateway.logs.rotation import RotatingFile
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
     from gateway.config import Logging
+
+__all__ = ["configure", "get_logger", "ready", "settle"]
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
 

@@ -61,6 +61,7 @@ class Outputs(Generic[Told]):
         self._lock = threading.RLock()  # reentrant: a signal's handler may log in the middle of a line
         self._places: list[tuple[Form, _File | _Stream]] = []
         self._loop: asyncio.AbstractEventLoop | None = None  # that will come back for them
+        self._thread = 0  # where it runs
         self._wait_until = 0.0
         self._settled = False
 
@@ -121,6 +122,7 @@ class Outputs(Generic[Told]):
         self.flush()
 
     def _born(self) -> None:
+        self._loop = None  # it runs on in the parent
         self._told.clear()  # what was told since then is written by the parent
         for _, place in self._places:
             place.made.clear()
@@ -128,15 +130,14 @@ class Outputs(Generic[Told]):
 
     def _may_wait(self) -> bool:
         """Whether somebody will come back for what waits, which is arranged here."""
-        loop = asyncio._get_running_loop()  # public by its documentation, and needs no exception to say none
-        if loop is None or self._settled:
+        loop = self._loop
+        if loop is not None:  # as it is for nearly every line, so that nobody asks the system which process this is
+            return self._thread == threading.get_ident() and loop.is_running() and not self._settled
+        running = asyncio._get_running_loop()  # public by its documentation, and needs no exception to say none
+        if running is None or self._settled or self._clock() >= self._wait_until:
             return False
-        if self._loop is not None:
-            return self._loop is loop  # not for a loop that may have ended
-        if self._clock() >= self._wait_until:
-            return False
-        self._loop = loop
-        loop.call_later(_WAIT_SECONDS, self.flush)
+        self._loop, self._thread = running, threading.get_ident()
+        running.call_later(_WAIT_SECONDS, self.flush)
         return True
 
     def _make(self) -> None:

@@ -19,6 +19,9 @@ _REMEMBERED = 1024
 _REMEMBERED_CHARACTERS = 128
 """How many names and texts known to be clean are kept, and the longest of them: some 200 KiB at most."""
 
+_WORD_CHARACTERS = 24
+"""What is longer and all letters and digits is an id, which no later line has, and not worth remembering."""
+
 _SECRET_NAMES = frozenset(
     {
         "authorization",
@@ -109,10 +112,10 @@ def _is_clean(line: dict[str, Any], depth: int) -> bool:
     for value in line.values():
         kind = type(value)
         if kind is str:
-            # Every shape has a mark or a blank in it. An id often has none, and is not worth remembering.
             if (
                 value not in _clean_texts
-                and (len(value) > _REMEMBERED_CHARACTERS or not value.isalnum())
+                # Every shape has a mark or a blank in it, and an id often none.
+                and not (_WORD_CHARACTERS < len(value) <= _REMEMBERED_CHARACTERS and value.isalnum())
                 and not _is_clean_text(value)
             ):
                 return False

@@ -14,7 +14,6 @@ from gateway.config import Cors
 from gateway.engine.metrics import Metrics
 from gateway.surfaces.middleware.auth import Auth
 from gateway.surfaces.middleware.edge import Edge
-from gateway.surfaces.middleware.errors import Errors
 
 Lines = list[dict[str, Any]]
 
@@ -49,7 +48,7 @@ class Stack:
         log, self.lines = collecting_log()
         self.metrics = Metrics(("codex",))
         self.app: ASGIApp = Edge(
-            Errors(Auth(app, key=key, loopback=loopback), log=log),
+            Auth(app, key=key, loopback=loopback),
             loopback=loopback,
             allowed_hosts=allowed_hosts,
             cors=Cors(allow_origins=origins),

@@ -1,4 +1,4 @@
-"""The outermost layer: request id, one log line, metrics, Host check, CORS, and the only wrap of `send`."""
+"""The outermost layer: request id, one log line, metrics, Host check, CORS, errors, and the only wrap of `send`."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import Response
 
 from gateway.errors import GatewayError, HostNotAllowed
+from gateway.logs import ready
 from gateway.surfaces.errors import RawHeaders, send_error
-from gateway.surfaces.headers import Headers, by_name
+from gateway.surfaces.headers import Headers
 from gateway.surfaces.middleware.cors import CorsPolicy
+from gateway.surfaces.middleware.errors import Errors
 from gateway.surfaces.middleware.hosts import host_of, is_loopback
 from gateway.surfaces.middleware.sockets import refusing
 
@@ -35,7 +37,7 @@ _numbers = random.Random()  # noqa: S311 - an id is no secret, and to ask the sy
 
 
 def _new_id() -> str:
-    return f"{_numbers.getrandbits(128):032x}"
+    return _numbers.getrandbits(128).to_bytes(16).hex()
 
 
 def _is_foreign(origin: bytes) -> bool:
@@ -70,7 +72,7 @@ class Sent:
         self.complete = False
         self.first_at: float | None = None
 
-    async def __call__(self, message: Message) -> None:
+    def __call__(self, message: Message) -> Awaitable[None]:
         kind = message["type"]
         if kind == "http.response.body":
             self.bytes += len(message.get("body", b""))
@@ -87,7 +89,7 @@ class Sent:
             self.bytes += len(message["text"])
         elif kind == "websocket.close":
             self.complete = True
-        await self._send(message)
+        return self._send(message)
 
     def offer(self, data: bytes) -> bool:
         """Send a piece of a body that has begun, if the server can take it at once. False: nothing was done."""
@@ -98,7 +100,7 @@ class Sent:
 
 
 class Edge:
-    """Wraps the whole app.
+    """Wraps the whole app, but for its lifespan.
 
     A trailing slash is optional on every route, without a redirect: it is taken off here, once, for all that follows.
     """
@@ -122,7 +124,8 @@ class Edge:
         self._app = app
         self._cors = CorsPolicy(cors)
         self._metrics = metrics
-        self._log = log.bind()  # once: a lazy logger binds itself anew for every line
+        self._errors = Errors(log)
+        self._info, self._warning = ready(log, "info"), ready(log, "warning")
         self._clock = clock
         self._new_id = new_id
         self._guarded = loopback
@@ -135,17 +138,13 @@ class Edge:
         self._host_is_ours = lru_cache(maxsize=64)(host_is_ours)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            await self._app(scope, receive, send)
-            return
         if scope["type"] == "websocket":
             scope["method"] = "GET"  # what the handshake is on the wire; ASGI does not say it
             send = refusing(scope, send)
         started = self._clock()
         state = scope.setdefault("state", {})
-        seen = by_name(scope)
-        told = seen.get(b"x-request-id", b"").strip()
-        request_id = told.decode() if told and _SANE_ID.fullmatch(told) else self._new_id()
+        seen = state["headers"] = dict(scope["headers"])  # for `by_name`
+        request_id = self._id_of(seen[b"x-request-id"]) if b"x-request-id" in seen else self._new_id()
         extra = [(b"x-request-id", request_id.encode())]
         if self._cors.on:
             extra += self._cors.headers(seen.get(b"origin", b""))
@@ -154,26 +153,31 @@ class Edge:
         state["request_id"], state["facts"], state["sent"] = request_id, facts, sent
         if scope["path"].endswith("/"):
             scope["path"] = scope["path"].rstrip("/") or "/"
+        # Starlette's router raises its 404 and 405 only inside an application; without one it answers in plain text.
+        scope.setdefault("app", self._app)
         try:
-            await self._serve(scope, receive, sent, seen)
+            refusal = self._refusal(scope, seen) if self._guarded else None
+            if refusal is not None:
+                facts["error"] = refusal.code
+                await send_error(sent, refusal)
+            elif scope["method"] == "OPTIONS" and _PREFLIGHT in seen and self._cors.allows(seen.get(b"origin", b"")):
+                answer = Response(status_code=204)
+                answer.raw_headers.extend(self._cors.preflight(scope["headers"]))
+                await answer(scope, receive, sent)
+            else:
+                await self._app(scope, receive, sent)
+        except Exception as error:
+            await self._errors.answer(scope, sent, error)
         finally:
             if "outcome" not in facts:
                 facts["outcome"] = "completed" if sent.complete else "cut"
             self._record(scope, sent, facts, started)
             del state["sent"]  # it holds the server's `send`, which holds the scope: a circle for each request
 
-    def _serve(self, scope: Scope, receive: Receive, sent: Sent, seen: Headers) -> Awaitable[None]:
-        # No page reaches a Unix socket; its clients name any host.
-        guarded = self._guarded and (scope.get("server") or ("", 0))[1] is not None
-        refusal = self._refusal(scope, seen) if guarded else None
-        if refusal is not None:
-            scope["state"]["facts"]["error"] = refusal.code
-            return send_error(sent, refusal)
-        if scope["method"] == "OPTIONS" and _PREFLIGHT in seen and self._cors.allows(seen.get(b"origin", b"")):
-            answer = Response(status_code=204)
-            answer.raw_headers.extend(self._cors.preflight(scope["headers"]))
-            return answer(scope, receive, sent)
-        return self._app(scope, receive, sent)
+    def _id_of(self, told: bytes) -> str:
+        """The request id that a client tells, if it is one that can be echoed."""
+        told = told.strip()
+        return told.decode() if _SANE_ID.fullmatch(told) else self._new_id()
 
     def _refusal(self, scope: Scope, seen: Headers) -> GatewayError | None:
         """Why a loopback listener does not serve this request: it comes from a page of some other site.
@@ -182,8 +186,14 @@ class Edge:
         under the right name, with no key, and spend the user's quota. Browsers tell: by `Sec-Fetch-Site`, old ones by
         `Origin`. A WebSocket is worse, because no browser keeps a page from reading it: `Origin: null` is foreign, too.
         """
-        for name, host in scope["headers"]:
-            if name == b"host" and not self._host_is_ours(host):
+        if (scope.get("server") or ("", 0))[1] is None:
+            return None  # no page reaches a Unix socket; its clients name any host
+        if len(seen) == len(scope["headers"]):  # no name repeats
+            hosts = [seen[b"host"]] if b"host" in seen else []
+        else:
+            hosts = [value for name, value in scope["headers"] if name == b"host"]
+        for host in hosts:
+            if not self._host_is_ours(host):
                 return HostNotAllowed(
                     f"The host name {host.decode('latin-1')[:200]!r} is not served here. "
                     "Use localhost or a loopback address, or add the name to server.allowed_hosts."
@@ -205,30 +215,36 @@ class Edge:
         """The log line and the metrics of a request that is over, however it ended."""
         seconds = self._clock() - started
         first_byte = None if sent.first_at is None else sent.first_at - started
-        method, path = scope["method"], scope["path"]
-        surface = path.split("/", 3)[2] if path.startswith("/v1/") else "system"
-        if facts.get("surface") == "passthrough":
-            surface = "passthrough"
-        if sent.status == 101:
+        status, method, path = sent.status, scope["method"], scope["path"]
+        if status == 101:
             event = "websocket"  # its turns were counted one by one; the time in between is not a request
         else:
             event = "request"
-            self._metrics.request(surface, method, sent.status, seconds=seconds, first_byte=first_byte)
+            surface = facts.get("surface") or _surface_of(path)
+            self._metrics.request(surface, method, status, seconds=seconds, first_byte=first_byte)
             if facts["outcome"] == "client_left":
                 self._metrics.cancelled()
+        if None in facts.values():
+            facts = {name: value for name, value in facts.items() if value is not None}
+        write = self._warning if status >= 500 else self._info
         line = {
-            **{name: value for name, value in facts.items() if value is not None},
+            **facts,  # a copy: work that goes on in the background may still add to them
             "method": method,
             "path": path,
-            "status": sent.status,
+            "status": status,
             "bytes": sent.bytes,
             "duration_ms": _milliseconds(seconds),
-            "ttfb_ms": _milliseconds(first_byte),
+            "ttfb_ms": None if first_byte is None else _milliseconds(first_byte),
             "request_id": scope["state"]["request_id"],
         }
-        write = self._log.warning if sent.status >= 500 else self._log.info
-        write(event, **line)
+        write(event, line)
 
 
-def _milliseconds(seconds: float | None) -> float | None:
-    return None if seconds is None else round(seconds * 1000, 2)
+def _surface_of(path: str) -> str:
+    """How metrics call a path that no endpoint has answered for."""
+    return path.split("/", 3)[2] if path.startswith("/v1/") else "system"
+
+
+def _milliseconds(seconds: float) -> float:
+    """With two digits behind the point; `round` takes its time, because it is exact at any number of them."""
+    return int(seconds * 100_000 + 0.5) / 100

@@ -12,7 +12,7 @@ from gateway.surfaces.errors import send_error
 from gateway.surfaces.middleware.body import ClientLeft
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import Scope, Send
     from structlog.typing import FilteringBoundLogger
 
 _INTERNAL = 1011
@@ -20,31 +20,24 @@ _INTERNAL = 1011
 
 
 class Errors:
-    """Stands inside `Edge`, around `Auth` and the router.
+    """What `Edge` asks when something was raised inside of it.
 
     An answer that has started cannot become an error: it is left unfinished, so that the server closes the connection
-    and no client takes it for complete. Cancellation passes through.
+    and no client takes it for complete. Cancellation is none of them.
     """
 
-    def __init__(self, app: ASGIApp, *, log: FilteringBoundLogger) -> None:
-        self._app = app
+    def __init__(self, log: FilteringBoundLogger) -> None:
         self._log = log
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            await self._app(scope, receive, send)
-            return
-        # Starlette's router raises its 404 and 405 only inside an application; without one it answers in plain text.
-        scope.setdefault("app", self._app)
-        try:
-            await self._app(scope, receive, send)
-        except GatewayError as error:
-            await self._answer(scope, send, error)
-        except HTTPException as exception:
-            await self._answer(scope, send, _translated(exception, scope))
-        except ClientLeft:
+    async def answer(self, scope: Scope, send: Send, error: Exception) -> None:
+        """Tell the client, if there is still a way. To be awaited while the error is handled."""
+        if isinstance(error, ClientLeft):
             scope["state"]["facts"]["outcome"] = "client_left"
-        except Exception:  # the last guard: a bug must not take the connection's other requests along
+        elif isinstance(error, GatewayError):
+            await self._answer(scope, send, error)
+        elif isinstance(error, HTTPException):
+            await self._answer(scope, send, _translated(error, scope))
+        else:  # the last guard: a bug must not take the connection's other requests along
             request_id = scope["state"]["request_id"]
             self._log.exception("internal error", request_id=request_id)
             message = f"The gateway failed; its log tells more about request {request_id}."
