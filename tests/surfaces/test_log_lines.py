@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.logs import get_logger, settle
+from gateway.logs import get_logger, ready, settle
 from gateway.logs.pipeline import Stamps
 from gateway.logs.redaction import redact, redact_each
 from tests.surfaces.test_logs import lines_of, logging_to
@@ -46,6 +47,35 @@ def test_lines_told_in_rarer_ways_look_the_same(tmp_path: Path) -> None:
     assert list(by_number) == ["time", "level", "event", "bound", "path", "exception", "logger"]
     told = [(line["level"], line["event"], line["logger"]) for line in (by_arguments, by_number)]
     assert told == [("info", "1 of 2", "ours"), ("error", "by number", "ours")]
+
+
+@pytest.mark.proves("LOGS-order")
+@pytest.mark.parametrize("bound", [{}, {"bound": 1}], ids=["plain", "bound"])
+def test_lines_told_as_one_dict_look_the_same(bound: dict[str, int], tmp_path: Path) -> None:
+    stream = io.StringIO()
+    fields: dict[str, Any] = {"path": "/?key=opaque-0123456789", "level": "high", "tokens": {"input": 1}}
+    with logging_to(stream, tmp_path):
+        log = get_logger("ours").bind(**bound)
+        log.warning("request", **fields)
+        ready(log, "warning")("request", {**fields})
+    expected, told = lines_of(stream)
+    assert list(told) == list(expected)
+    assert {**told, "time": ""} == {**expected, "time": ""}
+    assert told["path"] == "/?key=[redacted]"
+
+
+@pytest.mark.proves("HTTP-log-level")
+def test_lines_told_as_one_dict_are_heard_by_their_level_and_by_tests(tmp_path: Path) -> None:
+    stream = io.StringIO()
+    with logging_to(stream, tmp_path, level="warn"):
+        log = get_logger("ours")
+        tells = [ready(log, method) for method in ("debug", "info", "warning", "error")]
+        for tell in tells:
+            tell("heard", {"number": 1})
+        with structlog.testing.capture_logs() as caught:
+            tells[2]("caught", {"number": 2})
+    assert [line["level"] for line in lines_of(stream)] == ["warning", "error"]
+    assert caught == [{"event": "caught", "number": 2, "log_level": "warning"}]
 
 
 @pytest.mark.proves("LOGS-order")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import re
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -13,9 +15,11 @@ from starlette.types import Message, Receive, Scope, Send
 from gateway.config import Cors
 from gateway.engine.metrics import Metrics
 from gateway.errors import OAuthUnavailable
+from gateway.logs import get_logger, settle
 from gateway.surfaces.middleware.edge import Edge
 from tests.serving import serving
 from tests.surfaces.stack import Stack, error_of, hello, raising, telling
+from tests.surfaces.test_logs import lines_of, logging_to
 
 PAGE = "https://page.example"
 
@@ -207,6 +211,35 @@ async def test_a_loopback_listener_refuses_other_names(host: str) -> None:
     response = await stack.get("/v1/models", headers={"host": host})
     assert error_of(response) == (403, "gateway_error", "host_not_allowed")
     assert stack.lines[0]["error"] == "host_not_allowed"
+
+
+@pytest.mark.proves("HTTP-host")
+@pytest.mark.parametrize("order", [1, -1], ids=["last", "first"])
+async def test_none_of_several_hosts_may_be_another_one(order: int) -> None:
+    hosts = [("host", "localhost"), ("host", "rebound.example")][::order]
+    response = await Stack(hello).get("/v1/models", headers=hosts)
+    assert error_of(response) == (403, "gateway_error", "host_not_allowed")
+
+
+@pytest.mark.proves("HTTP-log-line")
+async def test_work_that_goes_on_after_an_answer_adds_nothing_to_its_line(tmp_path: Path) -> None:
+    kept: list[dict[str, Any]] = []
+
+    async def keeping(scope: Scope, receive: Receive, send: Send) -> None:
+        kept.append(scope["state"]["facts"])
+        await hello(scope, receive, send)
+
+    stream = io.StringIO()
+    with logging_to(stream, tmp_path):
+        log = get_logger("gateway")
+        app = Edge(keeping, loopback=True, allowed_hosts=(), cors=Cors(), metrics=Metrics(), log=log)
+        async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://localhost") as client:
+            for _ in range(3):
+                await client.get("/v1/models")
+        for facts in kept:
+            facts["late"] = True
+        settle()
+    assert [line.get("late") for line in lines_of(stream)] == [None] * 3
 
 
 @pytest.mark.proves("HTTP-host")

@@ -6,7 +6,6 @@ from hmac import compare_digest
 from typing import TYPE_CHECKING
 
 from gateway.errors import InvalidApiKey, RouteNotFound
-from gateway.surfaces.headers import by_name
 from gateway.surfaces.middleware.sockets import key_of
 
 if TYPE_CHECKING:
@@ -41,11 +40,11 @@ class Auth:
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         path: str = scope["path"]
         if path.startswith(_PRIVATE_PREFIX) or self._asks_for_key(scope, path):
+            state = scope["state"]
             if self._key:
-                value = by_name(scope).get(b"authorization")
+                value = state["headers"].get(b"authorization")
                 if value is None or not compare_digest(self._header, value):
                     self._check(scope, value)
-            state = scope["state"]
             state["facts"]["key"] = self._label
             state["owner"] = OPERATOR
         return self._app(scope, receive, send)
