@@ -233,8 +233,9 @@ class Edge:
             "path": path,
             "status": status,
             "bytes": sent.bytes,
-            "duration_ms": _milliseconds(seconds),
-            "ttfb_ms": None if first_byte is None else _milliseconds(first_byte),
+            # Two digits behind the point. `round` would take three times as long: it is exact for any number of them.
+            "duration_ms": int(seconds * 100_000 + 0.5) / 100,
+            "ttfb_ms": None if first_byte is None else int(first_byte * 100_000 + 0.5) / 100,
             "request_id": scope["state"]["request_id"],
         }
         write(event, line)
@@ -243,8 +244,3 @@ class Edge:
 def _surface_of(path: str) -> str:
     """How metrics call a path that no endpoint has answered for."""
     return path.split("/", 3)[2] if path.startswith("/v1/") else "system"
-
-
-def _milliseconds(seconds: float) -> float:
-    """With two digits behind the point; `round` takes its time, because it is exact at any number of them."""
-    return int(seconds * 100_000 + 0.5) / 100
