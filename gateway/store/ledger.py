@@ -7,19 +7,17 @@ from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import date, timedelta
-from functools import cache, lru_cache, partial
-from itertools import chain, islice
-from operator import attrgetter
+from functools import lru_cache, partial
+from itertools import chain, count, islice
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import insert
-from sqlalchemy.engine import Dialect
+from sqlalchemy import Text
 
 from gateway.errors import StoreUnavailable
 from gateway.store.connection import Connection
 from gateway.store.ids import storable
 from gateway.store.rows import LedgerRow
-from gateway.store.schema import ledger
+from gateway.store.schema import Word, ledger
 from gateway.store.shared import DAY, Shared
 
 if TYPE_CHECKING:
@@ -32,13 +30,13 @@ FAILED_SECONDS = 2.0
 AT_ONCE = 1_000
 """Rows of one transaction."""
 
-_COLUMNS = tuple(column.name for column in ledger.c if not column.primary_key)
-_VALUES = attrgetter(*(name for name in _COLUMNS if name not in ("day", "created")))
-_INSERT = insert(ledger)
-_SIZES = (500, 100, 20)
-"""Rows of one statement, as many as can be had: after each row of its own SQLite lets other threads run, which is dear
-when they want to."""
-_made: dict[str, str] = {}
+_COLUMNS = (*LedgerRow._fields, "day", "created")
+_TEXT = tuple(isinstance(ledger.c[name].type, Text | Word) for name in _COLUMNS)
+_INTO = f"INSERT INTO ledger ({', '.join(_COLUMNS)})"
+_ROW = f"{_INTO} VALUES ({', '.join(f'${number}' for number in range(1, len(_COLUMNS) + 1))})"
+
+Columns = Sequence[tuple[Any, ...]]
+"""What rows say, for each of `_COLUMNS`: a value of each row, or one value, which all have."""
 
 
 class Ledger:
@@ -46,6 +44,10 @@ class Ledger:
 
     def __init__(self, shared: Shared, log: FilteringBoundLogger) -> None:
         self._shared = shared
+        self._now = shared.now
+        self._enabled = shared.settings.enabled
+        self._enough = shared.settings.ledger_batch
+        self._room = shared.settings.ledger_queue
         self._log = log
         self._waiting: deque[tuple[int, LedgerRow]] = deque()
         self._hurry = asyncio.Event()
@@ -59,14 +61,14 @@ class Ledger:
 
     def put(self, row: LedgerRow) -> None:
         """Keep a row, soon. Never waits and never raises; call it in the event loop."""
-        settings = self._shared.settings
-        if not settings.enabled:
+        if not self._enabled:
             return
-        if len(self._waiting) >= settings.ledger_queue:
+        waiting = len(self._waiting)
+        if waiting >= self._room:
             self._lose(1, "the queue of usage rows is full (store.ledger_queue); further ones are lost")
             return
-        self._waiting.append((self._shared.now(), row))
-        if len(self._waiting) >= settings.ledger_batch and not self._failing:
+        self._waiting.append((self._now(), row))
+        if waiting + 1 >= self._enough and not self._failing:
             self._hurry.set()
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._write())
@@ -131,35 +133,60 @@ class Ledger:
 
 
 async def _insert(batch: Sequence[tuple[int, LedgerRow]], connection: Connection) -> None:
-    # The driver's own words: by name, and each value by its type, a row would cost three times as much.
-    rows = [_values(created, row) for created, row in batch]
-    sql = _sql(connection.dialect)
-    if connection.dialect.paramstyle == "qmark":  # SQLite; the drivers of PostgreSQL number their parameters
-        for size in _SIZES:
-            while len(rows) >= size:
-                part, rows = rows[:size], rows[size:]
-                await connection.exec_driver_sql(_repeated(sql, size), tuple(chain.from_iterable(part)))
-    if rows:
-        await connection.exec_driver_sql(sql, rows)
+    # In the driver's own words: by name, and each value by its type, a row would cost many times as much.
+    rows, columns = len(batch), _columns(batch)
+    if connection.dialect.paramstyle == "qmark":  # SQLite
+        sql, values = _together(columns, rows)
+        await connection.exec_driver_sql(sql, values)
+    else:  # PostgreSQL, whose driver sends all rows in one go
+        whole = [column if len(column) == rows else column * rows for column in columns]
+        await connection.exec_driver_sql(_ROW, list(zip(*whole, strict=True)))
 
 
-def _sql(dialect: Dialect) -> str:
-    """The statement in the words of a driver, with its parameters in the order of `_COLUMNS`, the table's own."""
-    if dialect.name not in _made:
-        _made[dialect.name] = str(_INSERT.compile(dialect=dialect, column_keys=_COLUMNS))
-    return _made[dialect.name]
+def _columns(batch: Sequence[tuple[int, LedgerRow]]) -> Columns:
+    moments, rows = zip(*batch, strict=True)
+    days = tuple([_day(moment // DAY) for moment in moments])
+    columns = (*zip(*rows, strict=True), days, moments)
+    once = (column[:1] if column.count(column[0]) == len(column) else column for column in columns)
+    return [_storable(column) if text else column for column, text in zip(once, _TEXT, strict=True)]
 
 
-@cache
-def _repeated(sql: str, rows: int) -> str:
-    """The statement for so many rows."""
-    insertion, _, values = sql.partition(" VALUES ")
-    return f"{insertion} VALUES {', '.join([values] * rows)}"
+def _storable(column: tuple[str | None, ...]) -> tuple[str | None, ...]:
+    together = "".join(filter(None, column))
+    if storable(together) == together:
+        return column
+    return tuple([value and storable(value) for value in column])
 
 
-def _values(created: int, row: LedgerRow) -> tuple[Any, ...]:
-    told = [storable(value) if type(value) is str else value for value in _VALUES(row)]
-    return (*told, _day(created // DAY), created)
+def _together(columns: Columns, rows: int) -> tuple[str, tuple[Any, ...]]:
+    """One statement of SQLite for all rows, and its parameters.
+
+    With each statement SQLite lets other threads run several times, which is dear when they want to; most of the rest
+    is what the driver does for each parameter.
+    """
+    size = 1 << (rows - 1).bit_length()  # one of few, so that the driver knows the statement already
+    missing = (None,) * (size - rows)
+    values = chain.from_iterable([column if len(column) == 1 else column + missing for column in columns])
+    return _statement(tuple([len(column) == 1 for column in columns]), size), (*values, rows)
+
+
+@lru_cache(maxsize=64)
+def _statement(shared: Sequence[bool], size: int) -> str:
+    """Insert the first of `size` rows.
+
+    Its parameters go column by column, one for what the rows share; the last is how many rows there are.
+    """
+    number = count(1)
+    told, columns = [], []
+    for once in shared:
+        if once:
+            told.append(f"?{next(number)}")
+        else:
+            columns.append([f"?{next(number)}" for _ in range(size)])
+            told.append(f"column{len(columns)}")
+    rows = zip(*columns, strict=True) if columns else [("NULL",)] * size
+    values = ", ".join([f"({', '.join(row)})" for row in rows])
+    return f"{_INTO} SELECT {', '.join(told)} FROM (VALUES {values}) LIMIT ?{next(number)}"  # noqa: S608 - only names and numbers
 
 
 @lru_cache(maxsize=8)

@@ -218,11 +218,8 @@ class LedgerRow(NamedTuple):
     surface: str
     upstream: str
     model: str
-    step: int = 1
     attempt: int = 1
     key_id: str | None = None
-    agent_id: str | None = None
-    conversation_id: str | None = None
     account: str | None = None
     status: str = "completed"
     input_tokens: int | None = None
@@ -231,10 +228,13 @@ class LedgerRow(NamedTuple):
     output_tokens: int | None = None
     reasoning_tokens: int | None = None
     usage_source: Literal["upstream", "estimate", "none"] = "none"
+    request_id: str | None = None
+    step: int = 1
+    agent_id: str | None = None
+    conversation_id: str | None = None
     cost: int | None = None
     price: str | None = None
     proxy_source: str | None = None
-    request_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select
@@ -53,6 +55,44 @@ async def test_putting_does_not_touch_the_database_and_writing_takes_many_rows_a
     sent = await statements(store, put_and_flush())
     assert len([statement for statement in sent if "INSERT INTO ledger" in statement]) <= 2
     assert await count(store) == 500
+
+
+@pytest.mark.proves("STORE-ledger")
+@pytest.mark.parametrize("number", [1, 2, 3, 64, 65, 1_025])
+@pytest.mark.parametrize("differing", ["all", "some", "none"])
+async def test_rows_are_kept_in_their_order_whatever_they_share(
+    home: Home, store: Store, number: int, differing: str
+) -> None:
+    def row(place: int) -> LedgerRow:
+        if differing == "none":
+            return ROW
+        told: dict[str, Any] = {"turn_id": f"t{place}", "cached_tokens": place if place % 2 else None}
+        if differing == "some":
+            return ROW._replace(**told)
+        words = {name: f"{name} {place}" for name in LedgerRow._fields if isinstance(getattr(ROW, name), str)}
+        return ROW._replace(**{**words, **told}, key_id=None if place % 3 else "k", account="a" * (place % 5))
+
+    rows = [row(place) for place in range(number)]
+    days: list[str] = []
+    for one in rows:
+        store.ledger.put(one)
+        days.append((date(2027, 1, 15) + timedelta(days=len(days) if differing == "all" else 0)).isoformat())
+        home.clock.forward(days=differing == "all")
+    await store.ledger.flush()
+    found = await store.database.rows(select(ledger).order_by(ledger.c.id))
+    assert [LedgerRow(**{name: kept._mapping[name] for name in LedgerRow._fields}) for kept in found] == rows
+    assert [kept.day for kept in found] == days
+
+
+@pytest.mark.proves("STORE-ledger")
+async def test_what_no_database_can_keep_is_replaced_in_one_row_as_in_many(store: Store) -> None:
+    words = ["plain", "\ud83d", "\ude00", "n\0l", "gr\u00fcn", None]
+    for word in words:
+        store.ledger.put(ROW._replace(model="m\0", account=word))
+    await store.ledger.flush()
+    found = await store.database.rows(select(ledger).order_by(ledger.c.id))
+    assert [row.account for row in found] == ["plain", "?", "?", "n\ufffdl", "gr\u00fcn", None]
+    assert {row.model for row in found} == {"m\ufffd"}
 
 
 @pytest.mark.proves("STORE-ledger")
