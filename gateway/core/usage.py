@@ -14,6 +14,15 @@ _DETAILS = {
     "output_tokens_details": ("reasoning_tokens",),
 }
 
+Counts = tuple[int | None, int | None, int | None, int | None, int | None]
+"""Tokens of the input, of it from a cache and into it, of the output, and of it for reasoning; None for those that
+nobody told."""
+
+UNTOLD: Counts = (None, None, None, None, None)
+
+_MOST = 2**63 - 1
+"""Beyond this no database counts."""
+
 
 def sound(usage: object) -> bool:
     """Whether SDKs can read this usage object as it is; None, for unknown, is sound."""
@@ -56,22 +65,20 @@ def add(left: Json | None, right: Json | None) -> Json | None:
     return {**{name: one[name] + two[name] for name in names}, **details}
 
 
-def counts(usage: object) -> dict[str, int]:
-    """What the ledger writes down of a usage object, in Responses or chat form; only what is told."""
+def counts(usage: object) -> Counts:
+    """What the ledger writes down of a usage object, in Responses or chat form."""
     if not isinstance(usage, dict):
-        return {}
-    told = {
-        "input_tokens": usage.get("input_tokens", usage.get("prompt_tokens")),
-        "output_tokens": usage.get("output_tokens", usage.get("completion_tokens")),
-    }
-    read = usage.get("input_tokens_details", usage.get("prompt_tokens_details"))
-    if isinstance(read, dict):
-        told["cached_tokens"] = read.get("cached_tokens")
-        told["cache_write_tokens"] = read.get("cache_write_tokens")
-    written = usage.get("output_tokens_details", usage.get("completion_tokens_details"))
-    if isinstance(written, dict):
-        told["reasoning_tokens"] = written.get("reasoning_tokens")
-    return {name: count for name, count in told.items() if type(count) is int and count >= 0}
+        return UNTOLD
+    get = usage.get
+    read = get("input_tokens_details", get("prompt_tokens_details"))
+    written = get("output_tokens_details", get("completion_tokens_details"))
+    return (
+        _told(get("input_tokens", get("prompt_tokens"))),
+        _told(read.get("cached_tokens")) if isinstance(read, dict) else None,
+        _told(read.get("cache_write_tokens")) if isinstance(read, dict) else None,
+        _told(get("output_tokens", get("completion_tokens"))),
+        _told(written.get("reasoning_tokens")) if isinstance(written, dict) else None,
+    )
 
 
 def chat_usage(usage: object) -> Json | None:
@@ -108,6 +115,10 @@ def _complete_details(details: object, fields: tuple[str, ...]) -> Json:
 
 def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _told(value: object) -> int | None:
+    return value if type(value) is int and 0 <= value <= _MOST else None
 
 
 def _count(value: object) -> int:

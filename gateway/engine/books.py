@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import count
 from typing import TYPE_CHECKING
 
-from gateway.core import usage
+from gateway.core.usage import UNTOLD, counts
 from gateway.engine.turn import Turn
 from gateway.errors import GatewayError
 from gateway.store.rows import LedgerRow
@@ -63,22 +63,18 @@ class Entry:
 
 def _row(turn: Turn, upstream: Upstream, attempt: int, status: str) -> LedgerRow:
     facts = turn.facts
-    told = usage.counts(facts.get("usage"))
-    return LedgerRow(
-        turn_id=turn.id,
-        owner=turn.hints.owner,
-        surface=turn.dialect.name,
-        upstream=upstream.name,
-        model=facts.get("model") or "",
-        attempt=attempt,
-        key_id=facts.get("key"),
-        account=upstream.account or None,
-        status=status,
-        input_tokens=told.get("input_tokens"),
-        cached_tokens=told.get("cached_tokens"),
-        cache_write_tokens=told.get("cache_write_tokens"),
-        output_tokens=told.get("output_tokens"),
-        reasoning_tokens=told.get("reasoning_tokens"),
-        usage_source="upstream" if told else "none",
-        request_id=turn.request_id,
+    told = facts["counts"] = counts(facts.get("usage"))
+    return LedgerRow(  # without names, which would cost more than the row
+        turn.id,
+        turn.hints.owner,
+        turn.dialect.name,
+        upstream.name,
+        facts.get("model") or "",
+        attempt,
+        facts.get("key"),
+        upstream.account or None,
+        status,
+        *told,
+        "none" if told == UNTOLD else "upstream",
+        turn.request_id,
     )

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gateway.core import json
+from gateway.core.usage import counts
 from gateway.engine.attempt import Attempt
 from gateway.engine.books import Books
 from gateway.engine.continuity import SECONDS, Continuity
@@ -228,10 +229,12 @@ class Engine:
     # record ---------------------------------------------------------------------------------------------------------
 
     def _record(self, turn: Turn) -> None:
-        usage = turn.facts.pop("usage", None)
+        facts = turn.facts
+        usage, told = facts.pop("usage", None), facts.pop("counts", None)
         if usage:
-            counts = turn.facts["tokens"] = token_counts(usage)
-            self._metrics.tokens(counts)
+            # The books have counted it already, unless they are closed, or it is the sum of several turns.
+            tokens = facts["tokens"] = token_counts(told or counts(usage))
+            self._metrics.tokens(tokens)
 
 
 async def _readable(turn: Turn, target: Target) -> Turn:

@@ -146,6 +146,7 @@ def _gather_facts(turn: Turn, branches: list[_Branch]) -> None:
     total: Json | None = None
     for branch in branches:
         counted = branch.facts.pop("usage", None)
+        branch.facts.pop("counts", None)  # of that branch alone
         total = usage.add(total, usage.complete(counted))
         turn.facts.update(branch.facts)
     turn.facts["usage"] = total

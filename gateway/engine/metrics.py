@@ -15,7 +15,7 @@ from http import HTTPStatus
 
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from gateway.core import usage
+from gateway.core.usage import Counts
 from gateway.engine.counting import Counting, LibraryNumbers, OwnNumbers
 
 CONTENT_TYPE: str = CONTENT_TYPE_LATEST
@@ -27,13 +27,6 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 _FAMILIES = {status: f"{status // 100}xx" for status in range(100, 600)}
 _STATUSES = {0: "none", **{int(status): str(int(status)) for status in HTTPStatus}}
 _REFRESHES = frozenset({"refreshed", "permanent", "transient", "uncertain", "replaced", "unsaved", "blocked"})
-
-_KINDS = {
-    "input_tokens": "input",
-    "output_tokens": "output",
-    "cached_tokens": "cached",
-    "reasoning_tokens": "reasoning",
-}
 
 _WAITS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 """Models think: from a cached answer to minutes of reasoning (seconds)."""
@@ -113,6 +106,16 @@ class Metrics:
         return self._numbers.render()
 
 
-def token_counts(told: object) -> dict[str, int]:
-    """input, output, cached and reasoning tokens of a usage object, in Responses or chat form; only what is told."""
-    return {_KINDS[name]: count for name, count in usage.counts(told).items() if name in _KINDS}
+def token_counts(told: Counts) -> dict[str, int]:
+    """Those that are told, by the names that the log and the metrics have for them."""
+    read, cached, _, written, reasoning = told
+    counts = {}
+    if read is not None:
+        counts["input"] = read
+    if written is not None:
+        counts["output"] = written
+    if cached is not None:
+        counts["cached"] = cached
+    if reasoning is not None:
+        counts["reasoning"] = reasoning
+    return counts

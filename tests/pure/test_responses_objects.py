@@ -91,7 +91,6 @@ def test_usage_is_sound_when_sdks_can_read_it(told: object, sound: bool) -> None
 @pytest.mark.proves("RESPONSES-usage")
 def test_usage_is_completed_but_never_invented() -> None:
     assert usage.complete(None) is None
-    assert usage.counts(None) == {}
     assert usage.complete(FULL) == FULL
     assert usage.complete({"input_tokens": 1.0, "output_tokens": "x", "extra": 1}) == {
         "input_tokens": 1,
@@ -101,6 +100,31 @@ def test_usage_is_completed_but_never_invented() -> None:
         "total_tokens": 1,
         "extra": 1,
     }
+
+
+@pytest.mark.proves("RESPONSES-usage")
+@pytest.mark.parametrize(
+    ("told", "counts"),
+    [
+        (FULL, (1, 0, 0, 2, 1)),
+        ({"prompt_tokens": 0, "completion_tokens": 4}, (0, None, None, 4, None)),
+        (
+            {
+                "prompt_tokens": 9,
+                "prompt_tokens_details": {"cached_tokens": 5, "cache_write_tokens": 2},
+                "completion_tokens_details": {"reasoning_tokens": 3},
+            },
+            (9, 5, 2, None, 3),
+        ),
+        ({"input_tokens": None, "prompt_tokens": 3, "output_tokens": 2**63 - 1}, (None, None, None, 2**63 - 1, None)),
+        ({"input_tokens": True, "output_tokens": 2**63, "input_tokens_details": {"cached_tokens": -1}}, (None,) * 5),
+        ({"input_tokens": 1.0, "output_tokens": "2", "output_tokens_details": [1]}, (None,) * 5),
+        (None, (None,) * 5),
+        ([1], (None,) * 5),
+    ],
+)
+def test_counts_are_what_is_told_and_a_database_can_keep(told: object, counts: usage.Counts) -> None:
+    assert usage.counts(told) == counts
 
 
 def test_usage_of_two_steps_is_added() -> None:

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.core.usage import counts
 from gateway.engine.counting import Counting, LibraryNumbers, OwnNumbers
 from gateway.engine.metrics import Metrics, token_counts
 from gateway.surfaces.state.routes import SURFACES
@@ -68,7 +69,7 @@ def test_each_kind_of_event_is_counted() -> None:
     metrics.request("chat", "POST", 0, seconds=1.5)
     metrics.request("chat", "POST", 200, seconds=1.5, first_byte=0.2)
     metrics.added(0.0003)
-    metrics.tokens(token_counts({"prompt_tokens": 3, "completion_tokens": 4}))
+    metrics.tokens(token_counts(counts({"prompt_tokens": 3, "completion_tokens": 4})))
     metrics.stream_opened()
     metrics.stream_opened()
     metrics.stream_closed()
@@ -101,7 +102,7 @@ def test_each_kind_of_event_is_counted() -> None:
 
 @pytest.mark.proves("HTTP-metrics")
 @pytest.mark.parametrize(
-    ("usage", "counts"),
+    ("usage", "told"),
     [
         pytest.param(
             {
@@ -129,8 +130,8 @@ def test_each_kind_of_event_is_counted() -> None:
         pytest.param([], {}, id="not an object"),
     ],
 )
-def test_usage_of_either_dialect_is_counted_and_nonsense_is_not(usage: Any, counts: dict[str, int]) -> None:
-    assert token_counts(usage) == counts
+def test_usage_of_either_dialect_is_counted_and_nonsense_is_not(usage: Any, told: dict[str, int]) -> None:
+    assert token_counts(counts(usage)) == told
 
 
 Event = tuple[str, tuple[str, ...], float]
