@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from contextlib import suppress
 from datetime import date, timedelta
 from functools import lru_cache, partial
@@ -36,7 +36,7 @@ _INTO = f"INSERT INTO ledger ({', '.join(_COLUMNS)})"
 _ROW = f"{_INTO} VALUES ({', '.join(f'${number}' for number in range(1, len(_COLUMNS) + 1))})"
 
 Columns = Sequence[tuple[Any, ...]]
-"""What rows say, for each of `_COLUMNS`: a value of each row, or one value, which all have."""
+"""What rows say, for each of `_COLUMNS`: a value of each row or, where rows have never differed, one value."""
 
 
 class Ledger:
@@ -53,6 +53,8 @@ class Ledger:
         self._hurry = asyncio.Event()
         self._writing = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
+        self._differing: set[int] = set()
+        """Columns in which rows have differed. They stay: each other set would be a statement that the driver keeps."""
         self._failing = False
         self._full = False
         self._closing = False
@@ -110,7 +112,7 @@ class Ledger:
     async def _commit_alone(self, batch: Sequence[tuple[int, LedgerRow]]) -> bool:
         try:
             if batch:
-                await self._shared.database.write(partial(_insert, batch))
+                await self._shared.database.write(partial(_insert, batch, self._differing))
         except StoreUnavailable as error:
             if not self._failing:
                 self._log.error("usage rows wait for the store", reason=error.message, detail=error.detail)
@@ -132,23 +134,24 @@ class Ledger:
         self._full = True
 
 
-async def _insert(batch: Sequence[tuple[int, LedgerRow]], connection: Connection) -> None:
+async def _insert(batch: Sequence[tuple[int, LedgerRow]], differing: set[int], connection: Connection) -> None:
     # In the driver's own words: by name, and each value by its type, a row would cost many times as much.
-    rows, columns = len(batch), _columns(batch)
+    rows, columns = len(batch), _columns(batch, differing)
     if connection.dialect.paramstyle == "qmark":  # SQLite
-        sql, values = _together(columns, rows)
+        sql, values = _together(columns, rows, differing)
         await connection.exec_driver_sql(sql, values)
     else:  # PostgreSQL, whose driver sends all rows in one go
         whole = [column if len(column) == rows else column * rows for column in columns]
         await connection.exec_driver_sql(_ROW, list(zip(*whole, strict=True)))
 
 
-def _columns(batch: Sequence[tuple[int, LedgerRow]]) -> Columns:
+def _columns(batch: Sequence[tuple[int, LedgerRow]], differing: set[int]) -> Columns:
     moments, rows = zip(*batch, strict=True)
     days = tuple([_day(moment // DAY) for moment in moments])
     columns = (*zip(*rows, strict=True), days, moments)
-    once = (column[:1] if column.count(column[0]) == len(column) else column for column in columns)
-    return [_storable(column) if text else column for column, text in zip(once, _TEXT, strict=True)]
+    differing.update([place for place, column in enumerate(columns) if column.count(column[0]) < len(column)])
+    told = (column if place in differing else column[:1] for place, column in enumerate(columns))
+    return [_storable(column) if text else column for column, text in zip(told, _TEXT, strict=True)]
 
 
 def _storable(column: tuple[str | None, ...]) -> tuple[str | None, ...]:
@@ -158,7 +161,7 @@ def _storable(column: tuple[str | None, ...]) -> tuple[str | None, ...]:
     return tuple([value and storable(value) for value in column])
 
 
-def _together(columns: Columns, rows: int) -> tuple[str, tuple[Any, ...]]:
+def _together(columns: Columns, rows: int, differing: Set[int]) -> tuple[str, tuple[Any, ...]]:
     """One statement of SQLite for all rows, and its parameters.
 
     With each statement SQLite lets other threads run several times, which is dear when they want to; most of the rest
@@ -166,11 +169,12 @@ def _together(columns: Columns, rows: int) -> tuple[str, tuple[Any, ...]]:
     """
     size = 1 << (rows - 1).bit_length()  # one of few, so that the driver knows the statement already
     missing = (None,) * (size - rows)
-    values = chain.from_iterable([column if len(column) == 1 else column + missing for column in columns])
-    return _statement(tuple([len(column) == 1 for column in columns]), size), (*values, rows)
+    shared = tuple([place not in differing for place in range(len(columns))])
+    values = [column if once else column + missing for column, once in zip(columns, shared, strict=True)]
+    return _statement(shared, size), (*chain.from_iterable(values), rows)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=32)
 def _statement(shared: Sequence[bool], size: int) -> str:
     """Insert the first of `size` rows.
 

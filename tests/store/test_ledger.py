@@ -96,6 +96,20 @@ async def test_what_no_database_can_keep_is_replaced_in_one_row_as_in_many(store
 
 
 @pytest.mark.proves("STORE-ledger")
+async def test_rows_that_differ_are_kept_among_those_that_do_not(store: Store) -> None:
+    models = ["m", "m", "n", "m", "m", "m"]
+    for model in models:
+        store.ledger.put(ROW._replace(model=model))
+        if model == "n":
+            await store.ledger.flush()
+    await store.ledger.flush()
+    store.ledger.put(ROW)
+    await store.ledger.flush()
+    found = await store.database.rows(select(ledger).order_by(ledger.c.id))
+    assert [row.model for row in found] == [*models, "m"]
+
+
+@pytest.mark.proves("STORE-ledger")
 async def test_what_waits_is_written_when_the_store_closes(home: Home, store: Store) -> None:
     async with home.store() as closing:
         closing.ledger.put(ROW)
