@@ -1,21 +1,30 @@
-"""uvicorn's HTTP protocol with an answer of ours where no application is asked: what is not HTTP, or never ends."""
+"""uvicorn's HTTP protocol with requests and answers of ours, and one where no application is asked.
+
+What uvicorn does for each request and can be done once, or not at all, is not done: a timer, a log line of its own, a
+limit of connections and contexts to be reset, which nobody here sets. Its server, its connections and its way to
+WebSocket stay what they are.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import math
 import secrets
-from functools import partial
+from functools import lru_cache
 from typing import Any
-from weakref import ReferenceType, ref
+from urllib.parse import unquote
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from gateway.cli.waiting import Event, Line
+from gateway.cli.cycle import Cycle
+from gateway.cli.outbox import Outbox
+from gateway.cli.waiting import Event
 from gateway.errors import GatewayError, HeadTooLarge, InvalidRequest, RequestTimeout
 from gateway.logs import get_logger
-from gateway.outlet import HELD_BYTES, outlet_of
 from gateway.surfaces.errors import render_error
+from gateway.surfaces.headers import by_name
+from gateway.surfaces.middleware.body import WHOLE
 from gateway.surfaces.middleware.edge import OFFER
 
 HEAD_BYTES = 128 * 1024
@@ -26,194 +35,260 @@ LINGER_SECONDS = 1.0
 HEAD_SECONDS = 30.0
 """From the first byte of a request, or from the connection, to the end of its headers."""
 
-
-class Outbox:
-    """The transport of a connection as its answers see it: what they write in one turn goes out together at its end."""
-
-    __slots__ = ("_held", "_loop", "_outlet", "_size", "_transport")
-
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
-        self._transport = transport
-        self._loop = loop
-        self._outlet = outlet_of(loop)
-        self._held: list[bytes] = []
-        self._size = 0
-
-    def write(self, data: bytes) -> None:
-        self._size += len(data)
-        if self._size > HELD_BYTES:
-            self.flush()
-            self._transport.write(data)
-        else:
-            if not self._held:
-                self._outlet.soon(self, self._loop)
-            self._held.append(data)
-
-    def flush(self) -> None:
-        """Write what is held. A client that has left gets nothing."""
-        held = self._held
-        self._size = 0
-        if held:
-            self._held = []
-            if not self._transport.is_closing():
-                self._transport.write(held[0] if len(held) == 1 else b"".join(held))
-
-    def close(self) -> None:
-        self.flush()
-        self._transport.close()
-
-    def is_closing(self) -> bool:
-        return self._transport.is_closing()
+_SHORT_BYTES = 100
+"""Targets that clients make up are remembered only when they are short."""
 
 
-def _offer(whose: ReferenceType[RequestResponseCycle], data: bytes) -> bool:
-    """What `send` does with a piece of a body that has begun, if there is nothing to wait for.
+def _target(root: str, url: bytes) -> tuple[str, bytes, bytes]:
+    """Path, the path as it came, and query of a request's target. `root`: what stands before both paths."""
+    parsed = httptools.parse_url(url)
+    path = parsed.path.decode("ascii")
+    return root + (unquote(path) if "%" in path else path), root.encode("ascii") + parsed.path, parsed.query or b""
 
-    The cycle holds the scope, and so this function, which therefore must not hold the cycle.
-    """
-    cycle = whose()
-    if cycle is None or cycle.response_complete or cycle.disconnected or cycle.flow.write_paused:
-        return False
-    if not cycle.chunked_encoding or not data:
-        return False  # not begun, or of a length that was told; an empty chunk would be the end
-    cycle.transport.write(b"%x\r\n%b\r\n" % (len(data), data))
-    return True
+
+_known_target = lru_cache(maxsize=256)(_target)
 
 
 class Protocol(HttpToolsProtocol):
     """One connection. The answers made here are in the envelope, carry a request id and close the connection."""
 
     # uvicorn's own are all that CPython keeps together for a class; with more, each connection has a table to itself.
-    __slots__ = ("_head_bytes", "_impatience", "_in_head", "_outbox", "_refused")
+    __slots__ = (
+        "_deadline",
+        "_head_bytes",
+        "_head_is_due",
+        "_in_head",
+        "_latest",
+        "_outbox",
+        "_refused",
+        "_running",
+        "_timer",
+        "_timer_at",
+        "_upgrades",
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._head_bytes = 0
+        self.pipeline: list[tuple[Cycle, Any]] = []  # type: ignore[assignment]
+        self._latest: Cycle | None = None
+        """Of the request that came last, whose body may still be coming."""
+        self._running: Cycle | None = None
+        """Of the request that is answered; those behind it wait in the pipeline."""
         self._in_head = False
-        self._impatience: asyncio.TimerHandle | None = None
+        self._head_bytes = 0
+        self._upgrades = False
+        """The parser takes what follows the headers for another protocol."""
         self._refused = False
-        self.pipeline = Line()  # type: ignore[assignment]
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = self._deadline = math.inf
+        self._head_is_due = False
+        """At the deadline a head has to be there. Otherwise it is the end of a connection that nobody uses."""
+
+    # the connection ---------------------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self.flow._is_writable_event = Event(is_set=True)  # type: ignore[assignment]
+        self.flow._is_writable_event = Event(self.loop, is_set=True)  # type: ignore[assignment]
         self._outbox = Outbox(transport, self.loop)
-        self._wait_for_head()
+        self._wait(HEAD_SECONDS, head_is_due=True)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._head_came()
+        self._stop_waiting()
+        for cycle in (self._running, self._latest):
+            if cycle is not None:
+                cycle.leave()
+        self.pipeline.clear()
+        self._running = self._latest = None
         super().connection_lost(exc)
 
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self._in_head, self._head_bytes = True, 0
-
-    def on_headers_complete(self) -> None:
-        self._in_head = False
-        if not self._declines_upgrade():
-            super().on_headers_complete()
-            cycle = self.cycle
-            if cycle is not None:
-                cycle.transport = self._outbox  # type: ignore[assignment]  # all that a cycle asks of it
-                cycle.scope[OFFER] = partial(_offer, ref(cycle))  # type: ignore[literal-required]
-                self.cycle.message_event = Event()  # type: ignore[assignment]
-
     def shutdown(self) -> None:
-        self._outbox.flush()
-        super().shutdown()
-
-    def on_body(self, body: bytes) -> None:
-        """As uvicorn does, but the first piece is kept as it is: copying it twice is what a large body costs most."""
-        cycle = self.cycle
-        if not cycle.body:
-            cycle.body = b""  # type: ignore[assignment]  # to which nothing has to be appended, unlike to a bytearray
-        elif isinstance(cycle.body, bytes):
-            cycle.body = bytearray(cycle.body)  # many small pieces would be copied again and again
-        super().on_body(body)
-
-    def on_message_complete(self) -> None:
-        if not self._declines_upgrade():
-            super().on_message_complete()
+        """Called by the server when it stops: answers that are under way are the last."""
+        if self._is_idle():
+            self._outbox.close()
+        else:
+            assert self._latest is not None
+            self._latest.keep_alive = False
 
     def data_received(self, data: bytes) -> None:
         if self._refused:
             return
-        self._parse(data)
-        if not self._in_head:
-            if self._impatience is not None:
-                self._head_came()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._other_protocol(data[upgrade.args[0] :])
             return
-        self._head_bytes += len(data)
-        if self._head_bytes > HEAD_BYTES:
-            self._refuse(HeadTooLarge(f"The request line and headers are longer than {HEAD_BYTES} bytes."))
-        elif self._impatience is None:
-            self._wait_for_head()
+        except httptools.HttpParserError:
+            self.send_400_response("Invalid HTTP request received.")
+        if self._in_head and not self._refused:
+            self._head_bytes += len(data)
+            if self._head_bytes > HEAD_BYTES:
+                self._refuse(HeadTooLarge(f"The request line and headers are longer than {HEAD_BYTES} bytes."))
+            elif not self._head_is_due:
+                self._wait(HEAD_SECONDS, head_is_due=True)
 
-    def _declines_upgrade(self) -> bool:
-        """Whether the parser waits for a protocol that nobody here speaks, `h2c` of Java's client for one."""
-        tunnel = self.parser.get_method() == b"CONNECT"  # an upgrade to the parser, a method we do not have to us
-        return bool(self.parser.should_upgrade()) and not tunnel and not self._should_upgrade()
+    # what the parser finds --------------------------------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        self.url = b""
+        self.headers = []
+        self._in_head = True
+        self._head_bytes = 0
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        parser, url = self.parser, self.url
+        method, version = parser.get_method().decode("ascii"), parser.get_http_version()
+        path, raw_path, query = (_known_target if len(url) <= _SHORT_BYTES else _target)(self.root_path, url)
+        scope: Any = {
+            "type": "http",
+            "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
+            "http_version": version,
+            "server": self.server,
+            "client": self.client,
+            "scheme": self.scheme,
+            "method": method,
+            "root_path": self.root_path,
+            "path": path,
+            "raw_path": raw_path,
+            "query_string": query,
+            "headers": self.headers,
+            "state": self.app_state.copy(),
+        }
+        self._in_head = self._head_is_due = False
+        self._deadline = math.inf
+        # An upgrade to the parser, a method we do not have to us.
+        self._upgrades = parser.should_upgrade() and method != "CONNECT"
+        if self._upgrades:
+            self.scope = scope
+            return
+        cycle = self._latest = Cycle(
+            self,
+            self._outbox,
+            head_only=method == "HEAD",
+            expects_continue=by_name(scope).get(b"expect", b"").lower() == b"100-continue",
+            keep_alive=version != "1.0" and parser.should_keep_alive(),
+        )
+        scope[OFFER] = cycle.offer
+        scope[WHOLE] = cycle.whole
+        if self._is_idle():
+            self._running = cycle
+            cycle.start(self.app, scope)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.append((cycle, scope))
+
+    def on_body(self, body: bytes) -> None:
+        cycle = self._latest
+        assert cycle is not None
+        if not cycle.complete:
+            cycle.put(body)
+        else:  # nobody wants it, but the client is still there
+            self._wait(self.timeout_keep_alive, head_is_due=False)
+
+    def on_message_complete(self) -> None:
+        cycle = self._latest
+        if cycle is not None and not self._upgrades and not cycle.complete:
+            cycle.more_body = False
+            cycle.tell()
+
+    def on_response_complete(self) -> None:
+        """Called by the cycle that runs."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        if self.flow.read_paused:
+            self.flow.resume_reading()
+        if self.pipeline:
+            self._running, scope = self.pipeline.pop(0)
+            self._running.start(self.app, scope)
+        elif not self._in_head:
+            self._wait(self.timeout_keep_alive, head_is_due=False)
+
+    def _is_idle(self) -> bool:
+        return self._running is None or self._running.complete
+
+    # upgrades ---------------------------------------------------------------------------------------------------------
 
     def _should_upgrade(self) -> bool:
         """To WebSocket, from a GET only: its own parser has no answer to another method."""
         return self.parser.get_method() == b"GET" and super()._should_upgrade()
 
-    def _parse(self, data: bytes) -> None:
-        """As uvicorn does, but an upgrade that is declined is ignored, as RFC 9110 (7.8) wants, and the body is read.
+    def _other_protocol(self, rest: bytes) -> None:
+        """Upgrade to WebSocket; ignore any other wish, as RFC 9110 (7.8) wants, and read the body (Java asks for h2c).
 
         The parser takes what follows the headers for the other protocol. So it is told of the same request again,
         without the wish.
         """
-        self._unset_keepalive_if_required()
-        try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            if self._should_upgrade():
-                self.handle_websocket_upgrade()
-                return
-            if not self._declines_upgrade():
-                return
-            lines = [self.parser.get_method(), b" ", self.url, b" HTTP/1.1\r\n"]
-            for name, value in self.headers:
-                if name == b"connection":
-                    lines += [b"connection: ", b"close" if b"close" in value.lower() else b"keep-alive", b"\r\n"]
-                elif name != b"upgrade":
-                    lines += [name, b": ", value, b"\r\n"]
-            self.parser = httptools.HttpRequestParser(self)
-            self._parse(b"".join([*lines, b"\r\n", data[upgrade.args[0] :]]))
-        except httptools.HttpParserError:
-            self.send_400_response("Invalid HTTP request received.")
+        if not self._upgrades:
+            return
+        if self._should_upgrade():
+            self._stop_waiting()
+            self.handle_websocket_upgrade()
+            return
+        lines = [self.parser.get_method(), b" ", self.url, b" HTTP/1.1\r\n"]
+        for name, value in self.headers:
+            if name == b"connection":
+                lines += [b"connection: ", b"close" if b"close" in value.lower() else b"keep-alive", b"\r\n"]
+            elif name != b"upgrade":
+                lines += [name, b": ", value, b"\r\n"]
+        self.parser = httptools.HttpRequestParser(self)
+        self.data_received(b"".join([*lines, b"\r\n", rest]))
+
+    # what has to end --------------------------------------------------------------------------------------------------
+
+    def _wait(self, seconds: float, *, head_is_due: bool) -> None:
+        """Bound the wait that begins. One timer does for all of them: it is moved only to ring sooner."""
+        self._head_is_due = head_is_due
+        self._deadline = at = self.loop.time() + seconds
+        if at < self._timer_at:
+            self._arm(at)
+
+    def _arm(self, at: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_at = at
+        self._timer = self.loop.call_at(at, self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        self._timer_at = math.inf
+        if self._deadline == math.inf:
+            return  # it is in use
+        if self.loop.time() < self._deadline:
+            self._arm(self._deadline)
+        elif self._head_is_due:
+            self._refuse(RequestTimeout(f"The request's headers did not come within {HEAD_SECONDS:g} seconds."))
+        else:
+            self._outbox.close()
+
+    def _stop_waiting(self) -> None:
+        self._deadline = self._timer_at = math.inf
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def send_400_response(self, msg: str) -> None:
         """Called by uvicorn for bytes that its parser cannot read."""
         self._refuse(InvalidRequest("The request is not valid HTTP.", detail=msg))
 
-    def _wait_for_head(self) -> None:
-        self._impatience = self.loop.call_later(HEAD_SECONDS, self._give_up)
-
-    def _head_came(self) -> None:
-        if self._impatience is not None:
-            self._impatience.cancel()
-            self._impatience = None
-
-    def _give_up(self) -> None:
-        self._impatience = None
-        self._refuse(RequestTimeout(f"The request's headers did not come within {HEAD_SECONDS:g} seconds."))
-
     def _refuse(self, error: GatewayError) -> None:
         """Answer and hang up; without an answer when another one is on its way, for it would land in its midst."""
-        self._head_came()
+        self._stop_waiting()
         self._outbox.flush()
         if self.transport.is_closing():
             return
-        idle = self.cycle is None or self.cycle.response_complete
-        if idle or not (self._in_head or self.cycle.response_started):
+        cycle = self._running
+        if cycle is None or cycle.complete or (cycle is self._latest and not (self._in_head or cycle.started)):
             request_id = secrets.token_hex(16)
             status, headers, body = render_error(error)
             headers += [(b"x-request-id", request_id.encode()), (b"connection", b"close")]
             head = b"".join(name + b": " + value + b"\r\n" for name, value in headers)
             self.transport.write(STATUS_LINE[status] + head + b"\r\n" + body)
             self._linger()
+            if cycle is not None:
+                cycle.leave()  # its answer has been given
             get_logger("gateway").info(
                 "request refused", status=status, error=error.code, request_id=request_id, detail=error.detail or None
             )

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from gateway.cli.protocol import Outbox
+from gateway.cli.outbox import Outbox
 from gateway.outlet import HELD_BYTES
 from tests.serving import serving
 

@@ -68,7 +68,7 @@ async def read(receive: Receive, *encodings: str, length: int | None = None, lim
     headers = [(b"content-encoding", encoding.encode("latin-1")) for encoding in encodings]
     if length is not None:
         headers.append((b"content-length", str(length).encode()))
-    return await read_body({"type": "http", "headers": headers}, receive, Limits(body_bytes=limit))
+    return await read_body({"type": "http", "headers": headers, "state": {}}, receive, Limits(body_bytes=limit))
 
 
 @pytest.mark.proves("HTTP-body")
@@ -142,7 +142,7 @@ async def test_a_client_that_stops_in_the_middle_of_its_body_is_told() -> None:
         return await asyncio.Future()
 
     with pytest.raises(RequestTimeout) as stopped:
-        await read_body({"headers": []}, stuck, Limits(idle_seconds=0.01))
+        await read_body({"headers": [], "state": {}}, stuck, Limits(idle_seconds=0.01))
     assert (stopped.value.status, stopped.value.code) == (408, "request_timeout")
 
 

@@ -10,12 +10,17 @@ import zstandard
 
 from gateway.core import json
 from gateway.errors import InvalidRequest, RequestTimeout, RequestTooLarge, UnsupportedEncoding
+from gateway.surfaces.headers import by_name
 from gateway.surfaces.middleware.patience import Patience
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope
 
     from gateway.surfaces.errors import RawHeaders
+
+WHOLE = "gateway.whole"
+"""Where in the scope a server may put a function that gives the whole body, when all of it has come and nobody has
+received of it; None where it has not. `receive` does not tell it again."""
 
 _BOM = b"\xef\xbb\xbf"
 _MAX_ENCODINGS = 4
@@ -55,11 +60,17 @@ async def read_body(scope: Scope, receive: Receive, limits: Bounds) -> bytes:
     `limits.idle_seconds`) and ClientLeft.
     """
     limit = limits.body_bytes
-    length, encodings = _announced(scope["headers"])
-    if length > limit:
+    seen = by_name(scope)
+    length = seen.get(b"content-length", b"")
+    if length.isdigit() and int(length) > limit:
         raise _too_large(limit)
-    decoders = _decoders(encodings)
-    body = await _received(receive, limit, limits.idle_seconds)
+    decoders = _decoders(_encodings(scope["headers"])) if b"content-encoding" in seen else ()
+    whole: Callable[[], bytes | None] = scope.get(WHOLE, _not_yet)
+    body = whole()
+    if body is None:
+        body = await _received(receive, limit, limits.idle_seconds)
+    elif len(body) > limit:
+        raise _too_large(limit)
     for encoding, decoder in decoders:
         body = _decoded(body, encoding, decoder, limit)
     return body.removeprefix(_BOM)
@@ -95,16 +106,15 @@ def _too_deep(document: dict[str, Any], depth: int) -> InvalidRequest:
     return InvalidRequest(f"{shown} is nested too deep: a body must have at most {depth} levels.", param=shown)
 
 
-def _announced(headers: RawHeaders) -> tuple[int, list[str]]:
-    """Content-Length (0 when absent) and the content codings in the order they were applied, without identity."""
-    length = 0
-    encodings: list[str] = []
-    for name, value in headers:
-        if name == b"content-length":
-            length = int(value) if value.isdigit() else 0
-        elif name == b"content-encoding":
-            encodings += (word.strip() for word in value.decode("latin-1").lower().split(","))
-    return length, [word for word in encodings if word not in ("", "identity")]
+def _not_yet() -> None:
+    """Of a server that does not tell whether the body has come."""
+
+
+def _encodings(headers: RawHeaders) -> list[str]:
+    """The content codings in the order they were applied, without identity."""
+    told = b",".join([value for name, value in headers if name == b"content-encoding"])
+    words = [word.strip() for word in told.decode("latin-1").lower().split(",")]
+    return [word for word in words if word not in ("", "identity")]
 
 
 async def _received(receive: Receive, limit: int, patience: float) -> bytes:
