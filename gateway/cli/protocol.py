@@ -10,7 +10,9 @@ from __future__ import annotations
 import asyncio
 import math
 import secrets
-from functools import lru_cache
+from collections.abc import Callable
+from contextvars import copy_context
+from functools import lru_cache, partial
 from typing import Any
 from urllib.parse import unquote
 
@@ -69,7 +71,7 @@ class Protocol(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.pipeline: list[tuple[Cycle, Any]] = []  # type: ignore[assignment]
+        self.pipeline: list[tuple[Cycle, Callable[[], None]]] = []  # type: ignore[assignment]
         self._latest: Cycle | None = None
         """Of the request that came last, whose body may still be coming."""
         self._running: Cycle | None = None
@@ -177,7 +179,8 @@ class Protocol(HttpToolsProtocol):
             cycle.start(self.app, scope)
         else:
             self.flow.pause_reading()
-            self.pipeline.append((cycle, scope))
+            # It will begin at the end of another one, whose context is not its own.
+            self.pipeline.append((cycle, partial(copy_context().run, cycle.start, self.app, scope)))
 
     def on_body(self, body: bytes) -> None:
         cycle = self._latest
@@ -201,8 +204,8 @@ class Protocol(HttpToolsProtocol):
         if self.flow.read_paused:
             self.flow.resume_reading()
         if self.pipeline:
-            self._running, scope = self.pipeline.pop(0)
-            self._running.start(self.app, scope)
+            self._running, start = self.pipeline.pop(0)
+            start()
         elif not self._in_head:
             self._wait(self.timeout_keep_alive, head_is_due=False)
 

@@ -1,4 +1,4 @@
-"""The small things that stand in for uvicorn's: an event for a few waiters, and requests in line."""
+"""The small event that stands in for asyncio's."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import asyncio
 
 import pytest
 
-from gateway.cli.waiting import Event, Line
+from gateway.cli.waiting import Event
 
 pytestmark = pytest.mark.proves("MEMORY-connection")
 
 
 async def test_a_wait_is_over_when_the_event_is_set_whoever_waits() -> None:
-    event = Event()
+    event = Event(asyncio.get_running_loop())
     waits = [asyncio.create_task(asyncio.wait_for(event.wait(), 5)) for _ in range(3)]
     await asyncio.sleep(0)
     assert not event.is_set()
@@ -21,7 +21,7 @@ async def test_a_wait_is_over_when_the_event_is_set_whoever_waits() -> None:
 
 
 async def test_who_gives_up_waiting_holds_up_nobody() -> None:
-    event = Event()
+    event = Event(asyncio.get_running_loop())
     first = event.wait()
     first.cancel()
     second = event.wait()
@@ -33,15 +33,7 @@ async def test_who_gives_up_waiting_holds_up_nobody() -> None:
 
 
 async def test_an_event_that_is_set_is_not_waited_for_until_it_is_cleared() -> None:
-    event = Event(is_set=True)
+    event = Event(asyncio.get_running_loop(), is_set=True)
     assert event.is_set() and event.wait().done()
     event.clear()
     assert not event.wait().done()
-
-
-def test_the_first_in_line_is_the_first_served() -> None:
-    line = Line()
-    for request in ("first", "second", "third"):
-        line.appendleft(request)
-    assert [line.pop() for _ in range(3)] == ["first", "second", "third"]
-    assert not line

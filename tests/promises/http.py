@@ -104,5 +104,19 @@ HTTP: dict[str, Promise] = {
         "design §5.3", "What is not HTTP is refused in the envelope with a request id, and never inside another answer."
     ),
     "HTTP-head-bounds": Promise("design §6", "A request's headers are bounded in bytes and in time."),
+    "HTTP-header-injection": Promise(
+        "design §6", "A name or a value that would be read as more than one header is not sent, wherever it comes from."
+    ),
+    "HTTP-framing": Promise("design §4", "An answer tells where it ends, or ends the connection."),
+    "HTTP-continue": Promise("design §4", "A client that asks before it sends its body is told to, once it is wanted."),
+    "HTTP-body-held": Promise(
+        "design §6", "Of a body that nobody receives about 1 MiB is held, in however small pieces it comes."
+    ),
+    "HTTP-keep-alive": Promise("design §4", "A connection that nobody uses is closed after its time, no other is."),
+    "HTTP-pipelining": Promise("design §4", "Requests that come together are answered one by one, in their order."),
+    "HTTP-one-task": Promise("design §6", "A request has a task of its own, and leaves nothing to the next."),
+    "HTTP-shutdown": Promise("design §6", "A server that stops lets answers under way end, and closes behind them."),
+    "HTTP-paths": Promise("design §4", "A request's target is told as path, path as it came, and query."),
+    "HTTP-uvicorn": Promise("design §4", "Another version of uvicorn that would change what we rest on is noticed."),
     "CASE-150": Promise("translation §9", "An unknown URL is a JSON envelope with code unknown_url."),
 }

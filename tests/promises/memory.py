@@ -6,7 +6,5 @@ from tests.promises import Promise
 
 MEMORY: dict[str, Promise] = {
     "MEMORY-request": Promise("speed 5", "A request is let go of once its client has bytes of the answer, not before."),
-    "MEMORY-connection": Promise(
-        "speed 5", "Nothing is set apart for requests in line and for waits that are not there."
-    ),
+    "MEMORY-connection": Promise("speed 5", "Nothing is set apart for waits that are not there."),
 }

@@ -10,6 +10,7 @@ SPEED: dict[str, Promise] = {
         "What is written to a connection in one turn of the loop goes out together at its end; no more is held.",
     ),
     "SPEED-body-pieces": Promise("speed 3", "A body in many small pieces is read whole, however the network cut it."),
+    "SPEED-whole-body": Promise("speed 6", "A body that has come is there without a wait, and told once."),
     "SPEED-no-task": Promise("speed 2", "A request that is answered at once makes no task, and leaves no timer."),
     "SPEED-at-once": Promise(
         "speed 2",
