@@ -7,9 +7,9 @@ asks its event where nothing has to be waited for, searches every header twice, 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from gateway.cli.heads import STARTS, lines_of
+from gateway.cli.heads import STARTS, Headers, lines_of
 from gateway.cli.waiting import Event
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ HIGH_WATER = 1024 * 1024
 
 _PIECE_BYTES = 64
 """What a piece costs beside its bytes: of very small ones fewer may wait."""
-
-_FRAMING = frozenset({b"content-length", b"transfer-encoding", b"connection"})
 
 _INTERNAL: list[tuple[bytes, bytes]] = [
     (b"content-type", b"text/plain; charset=utf-8"),
@@ -204,16 +202,14 @@ class Cycle:
         self._waiting_bytes = 0
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
-    def _send_head(self, status: int, told: Any) -> None:
+    def _send_head(self, status: int, headers: Headers) -> None:
         self.started = True
         self._expects_continue = False
         assert self._protocol is not None
-        headers = [(name.lower(), value) for name, value in told]
-        lines = lines_of(headers)
+        lines, framing = lines_of(headers)
         closes = False
-        for name, value in headers:
-            if name in _FRAMING:
-                closes |= self._frame(name, value)
+        for name, value in framing:
+            closes |= self._frame(name, value)
         if not self.keep_alive and not closes:
             lines += b"connection: close\r\n"
         if self._chunked is None and not self._head_only and status not in (204, 304):

@@ -14,17 +14,28 @@ _TOKEN = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQR
 _CONTROLS = bytes({*range(0x20), 0x7F} - {0x09})
 """What no value may contain: CR and LF would end its line, and no reader agrees with another about the rest."""
 
+_FRAMING = frozenset({b"content-length", b"transfer-encoding", b"connection"})
 
-def lines_of(headers: Headers) -> bytes:
-    """Headers as lines. Raises RuntimeError, as uvicorn does, for a name or a value that cannot be sent."""
-    lines = [b"%b: %b\r\n" % (name, value) for name, value in headers]
+
+def lines_of(headers: Headers) -> tuple[bytes, list[tuple[bytes, bytes]]]:
+    """Headers as lines, with their names in lower case, and those of them that say where an answer ends.
+
+    Raises RuntimeError, as uvicorn does, for a name or a value that cannot be sent.
+    """
+    names, lines, framing = [], [], []
+    for name, value in headers:
+        name = name.lower()  # noqa: PLW2901 - there is no other
+        names.append(name)
+        lines.append(b"%b: %b\r\n" % (name, value))
+        if name in _FRAMING:
+            framing.append((name, value))
     text = b"".join(lines)
-    if b"".join([name for name, _ in headers]).translate(None, _TOKEN):
+    if b"".join(names).translate(None, _TOKEN):
         raise RuntimeError("Invalid HTTP header name.")
     # Each line has the two control characters written here. Any more are inside it.
     if len(text) - len(text.translate(None, _CONTROLS)) != 2 * len(lines):
         raise RuntimeError("Invalid HTTP header value.")
-    return text
+    return text, framing
 
 
 class Starts:
@@ -43,7 +54,7 @@ class Starts:
             self._starts = {}
         start = self._starts.get(status)
         if start is None:
-            start = self._starts[status] = STATUS_LINE[status] + lines_of(common)
+            start = self._starts[status] = STATUS_LINE[status] + lines_of(common)[0]
         return start
 
 

@@ -34,17 +34,25 @@ def test_no_name_is_more_than_a_token(name: bytes) -> None:
 @given(st.lists(st.tuples(st.binary(max_size=6), st.binary(max_size=6)), max_size=5))
 def test_lines_say_the_headers_and_nothing_else_or_are_refused(headers: list[tuple[bytes, bytes]]) -> None:
     try:
-        lines = lines_of(headers)
+        lines, _ = lines_of(headers)
     except RuntimeError:
         return
     told = [line.split(b": ", 1) for line in lines.split(b"\r\n")]
-    assert [(name, value) for name, value in told[:-1]] == headers
+    assert [(name, value) for name, value in told[:-1]] == [(name.lower(), value) for name, value in headers]
     assert told[-1] == [b""]
 
 
 @pytest.mark.proves("HTTP-header-injection")
 def test_tabs_and_bytes_beyond_ascii_are_values() -> None:
-    assert lines_of([(b"x", b"a\tb \xff")]) == b"x: a\tb \xff\r\n"
+    assert lines_of([(b"x", b"a\tb \xff")]) == (b"x: a\tb \xff\r\n", [])
+
+
+@pytest.mark.proves("HTTP-framing")
+def test_headers_that_say_where_an_answer_ends_are_found_however_they_are_spelled() -> None:
+    headers = [(b"Content-Length", b"1"), (b"X-Length", b"2"), (b"CONNECTION", b"Close"), (b"transfer-encoding", b"x")]
+    lines, framing = lines_of(headers)
+    assert framing == [(b"content-length", b"1"), (b"connection", b"Close"), (b"transfer-encoding", b"x")]
+    assert lines == b"content-length: 1\r\nx-length: 2\r\nconnection: Close\r\ntransfer-encoding: x\r\n"
 
 
 @pytest.mark.proves("SPEED-head-once")
