@@ -254,7 +254,8 @@ class Cycle:
         if self._left_to_send:
             raise RuntimeError("Response content shorter than Content-Length")
         self.complete = True
-        self.tell()
+        if self._event is not None:
+            self._event.set()
         if not self.keep_alive:
             outbox.close()
         if self._protocol is not None:
