@@ -33,20 +33,19 @@ class HTTPAnswer:
         status: int,
         raw: Sequence[tuple[bytes, bytes]],
         stream: httpx2.AsyncByteStream,
-        faults: Faults,
-        *,
+        host: str,
         limit: int,
         whole: float,
         codings: tuple[str, ...] = (),
     ) -> None:
-        """`faults`: what goes wrong as one of our errors. `limit`, `whole`: bytes and seconds of `read`.
+        """`host`: who answers, for errors (`Faults`). `limit`, `whole`: bytes and seconds of `read`.
 
         `codings`: content codings that may stay.
         """
         self.status = status
         self._raw = raw
         self._stream = stream
-        self._faults = faults
+        self._host = host
         self._limit = limit
         self._whole = whole
         self.headers: Mapping[str, str] = _by_name(raw)
@@ -73,13 +72,16 @@ class HTTPAnswer:
 
     def chunks(self, take: Callable[[bytes], bytes | None] | None = None) -> AsyncIterator[bytes]:
         """The body as it comes, decompressed if the server compressed it unasked."""
-        if isinstance(self._stream, Exchange) and not self._encodings:
-            self._stream.taker = take
+        stream = self._stream
+        if isinstance(stream, Exchange) and not self._encodings:
+            stream.taker = take
+            stream.told = Faults(self._host).told
+            return stream
         self._pieces = self._read()
         return self._pieces
 
     async def _read(self) -> AsyncGenerator[bytes]:
-        with self._faults:
+        with Faults(self._host):
             if not self._encodings:
                 async for piece in self._stream:
                     yield piece
@@ -88,14 +90,15 @@ class HTTPAnswer:
                 async for piece in self._decoding:
                     yield piece
             else:
-                raise UpstreamError(f"{self._faults.host} answered in an encoding it was not asked for.")
+                raise UpstreamError(f"{self._host} answered in an encoding it was not asked for.")
 
     async def read(self) -> bytes:
         """The whole body, in at most `limits.json_seconds` and `limits.response_bytes`."""
         stream = self._stream
         if isinstance(stream, Exchange) and stream.complete and not self._encodings:
             body = stream.rest()  # it came in one read with its head, as most do
-            self._bound(len(body))
+            if len(body) > self._limit:
+                raise self._too_long()
             return body
         pieces: list[bytes] = []
         size = 0
@@ -103,21 +106,25 @@ class HTTPAnswer:
             async with asyncio.timeout(self._whole):
                 async for piece in self.chunks():
                     size += len(piece)
-                    self._bound(size)
+                    if size > self._limit:
+                        raise self._too_long()
                     pieces.append(piece)
         except TimeoutError as error:
-            raise UpstreamTimeout(f"{self._faults.host} took longer than {self._whole:g} seconds to answer.") from error
+            raise UpstreamTimeout(f"{self._host} took longer than {self._whole:g} seconds to answer.") from error
         finally:
             await self.aclose()
         return b"".join(pieces)
 
-    def _bound(self, size: int) -> None:
-        if size > self._limit:
-            raise UpstreamError(f"The answer of {self._faults.host} is longer than {self._limit} bytes.")
+    def _too_long(self) -> UpstreamError:
+        return UpstreamError(f"The answer of {self._host} is longer than {self._limit} bytes.")
 
     async def aclose(self) -> None:
         """End the answer: an unread body closes its connection, so that the server sees that nobody listens."""
-        await self._stream.aclose()
+        stream = self._stream
+        if isinstance(stream, Exchange):
+            stream.end()
+        else:
+            await stream.aclose()
         if isinstance(self._pieces, AsyncGeneratorType) and not self._pieces.ag_running:
             await self._pieces.aclose()
 

@@ -56,10 +56,11 @@ class Faults:
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if error is not None and (told := self._told(error)) is not None:
+        if error is not None and (told := self.told(error)) is not None:
             raise told from error
 
-    def _told(self, error: BaseException) -> GatewayError | None:
+    def told(self, error: BaseException) -> GatewayError | None:
+        """The error that it is for our side; None for one that is no failure of the network."""
         host = self.host
         match error:
             case httpx2.ConnectTimeout() | httpx2.PoolTimeout():

@@ -157,10 +157,9 @@ class Line:
         """
         patience, transport, to = self._patience, self._transport, outgoing.to
         timeouts = self._timeouts(outgoing)
-        whole = outgoing.wait or patience.whole
-        # Whoever calls repeats a call that broke anyway; on a connection that had died unseen it is for free.
-        with Faults(to.host) as faults:
+        try:
             if isinstance(transport, HTTP1Transport):
+                # Whoever calls repeats a call that broke anyway; on a connection that had died unseen it is for free.
                 message = Message(outgoing.method, to, outgoing.all_headers(), outgoing.body, again=True)
                 exchange = await transport.exchange(message, timeouts)
                 stream: httpx2.AsyncByteStream = exchange
@@ -169,9 +168,11 @@ class Line:
                 response = await transport.handle_async_request(_request(outgoing, timeouts))
                 assert isinstance(response.stream, httpx2.AsyncByteStream)
                 status, headers, stream = response.status_code, response.headers.raw, response.stream
-        return HTTPAnswer(
-            status, headers, stream, faults, limit=patience.answer_bytes, whole=whole, codings=outgoing.codings
-        )
+        except Exception as error:
+            with Faults(to.host):
+                raise error
+        whole = outgoing.wait or patience.whole
+        return HTTPAnswer(status, headers, stream, to.host, patience.answer_bytes, whole, outgoing.codings)
 
     async def refusal_body(self, answer: HTTPAnswer) -> bytes:
         """The body of an answer that is not 2xx, as much of it as can be had; closes the answer."""

@@ -36,7 +36,10 @@ class Owner(Protocol):
 
 
 class Connection(asyncio.Protocol):
-    """A connection to `origin`; `reused` from its second exchange on. Its `owner` has it only once it is open."""
+    """A connection to `origin`; `reused` from its second exchange on. Its `owner` has it only once it is open.
+
+    `writing`: what is written goes out; False while the network holds it back.
+    """
 
     __slots__ = (
         "_deadline",
@@ -52,11 +55,11 @@ class Connection(asyncio.Protocol):
         "_timer_at",
         "_transport",
         "_waiter",
-        "_writing",
         "closed",
         "origin",
         "owner",
         "reused",
+        "writing",
     )
 
     def __init__(self, origin: Origin, loop: asyncio.AbstractEventLoop) -> None:
@@ -75,28 +78,19 @@ class Connection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = self._deadline = math.inf
         self._late: type[httpx2.TimeoutException] = httpx2.ReadTimeout
-        self._reading = self._writing = True
+        self._reading = self.writing = True
 
     # requests ---------------------------------------------------------------------------------------------------------
 
     def begin(self, message: Message, read_timeout: float | None) -> Exchange:
         """Take the connection for one exchange. It comes back by itself when the exchange is over."""
         assert self._exchange is None and not self.closed
-        exchange = self._exchange = Exchange(
-            self, bodyless=message.bodyless, read_timeout=read_timeout, begun=self._loop.time()
-        )
+        exchange = self._exchange = Exchange(self, message.bodyless, read_timeout, self._loop.time())
         self._parser.begin(exchange)
         return exchange
 
-    async def send(self, exchange: Exchange, message: Message, write_timeout: float | None) -> None:
-        """Write the request. Returns early when an answer comes before its end, or the connection breaks.
-
-        Raises LocalProtocolError for a stream that is not as long as told, and whatever the stream raises.
-        """
-        if message.stream is not None:
-            self._transport.write(message.head)
-            await self._send_stream(exchange, message, message.stream, write_timeout)
-            return
+    def send(self, exchange: Exchange, message: Message) -> None:
+        """Write a request whose body is here. It may not be out yet: `writing` tells, and `drained` waits."""
         body = message.body
         exchange.sent = True
         if len(body) <= _JOINED_BYTES:
@@ -105,19 +99,20 @@ class Connection(asyncio.Protocol):
         else:
             self._transport.write(message.head)
             self._transport.write(body)
-        while not self._writing and self._unanswered(exchange):
+
+    async def drained(self, exchange: Exchange, write_timeout: float | None) -> None:
+        """Wait until what is written goes out, an answer comes before that, or the connection breaks."""
+        while not self.writing and self._unanswered(exchange):
             await self.news(write_timeout, httpx2.WriteTimeout)
 
-    async def head(self, exchange: Exchange) -> None:
-        """Wait for the head of the answer. Raises what became of the exchange instead."""
-        while not exchange.status:
-            if exchange.error is not None:
-                raise exchange.error
-            await self.news(exchange.read_timeout, httpx2.ReadTimeout)
-
-    async def _send_stream(
+    async def send_stream(
         self, exchange: Exchange, message: Message, stream: AsyncIterable[bytes], write_timeout: float | None
     ) -> None:
+        """Write a request whose body comes in pieces. Returns early when an answer does, or the connection breaks.
+
+        Raises LocalProtocolError for a stream that is not as long as told, and whatever the stream raises.
+        """
+        self._transport.write(message.head)
         size = 0
         source = aiter(stream)
         try:
@@ -131,8 +126,7 @@ class Connection(asyncio.Protocol):
                         self._write_piece(piece, chunked=message.chunked)
                         # All that was told is out, even if the source does not know yet that it has ended.
                         exchange.sent = size == message.length
-                    while not self._writing and self._unanswered(exchange):
-                        await self.news(write_timeout, httpx2.WriteTimeout)
+                    await self.drained(exchange, write_timeout)
                     if not self._unanswered(exchange):
                         return
         except TimeoutError:
@@ -226,8 +220,9 @@ class Connection(asyncio.Protocol):
         taken = False
         if piece:
             left: bytes | None = piece
-            if exchange.taker is not None and self._waiter is not None and not self._waiter.done():
-                left = exchange.taker(piece)
+            taker = exchange.taker
+            if taker is not None and self._waiter is not None and not self._waiter.done():
+                left = taker(piece)
                 taken = left is None
             if left is not None and exchange.put(left) > HIGH_WATER and self._reading and not exchange.complete:
                 self._reading = False
@@ -251,10 +246,10 @@ class Connection(asyncio.Protocol):
         self._parser.forget()
 
     def pause_writing(self) -> None:
-        self._writing = False
+        self.writing = False
 
     def resume_writing(self) -> None:
-        self._writing = True
+        self.writing = True
         self._wake()
 
     # the rest ---------------------------------------------------------------------------------------------------------
@@ -264,8 +259,10 @@ class Connection(asyncio.Protocol):
         serves = self._parser.serves and exchange.sent and not self._held
         if serves and not self._transport.is_closing() and not self._transport.get_write_buffer_size():
             self.reused = True
-            self.taken()
-            self._detach(exchange, None)
+            if not self._reading:
+                self.taken()
+            self._exchange = exchange.connection = None
+            self._wake()
             self.owner.give(self)
         else:
             self._end(None)
@@ -305,13 +302,10 @@ class Connection(asyncio.Protocol):
         assert exchange is not None
         self._closing()
         self._transport.abort()
-        self._detach(exchange, error)
-        self.owner.gone(self)
-
-    def _detach(self, exchange: Exchange, error: Exception | None) -> None:
         self._exchange = exchange.connection = None
         exchange.error = error
         self._wake()
+        self.owner.gone(self)
 
     def _wake(self) -> None:
         waiter = self._waiter

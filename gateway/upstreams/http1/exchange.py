@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import httpx2
@@ -21,24 +21,29 @@ class Exchange(httpx2.AsyncByteStream):
     the request must not be sent again. `interim`: answers of 1xx before the one that counts. `broken`: the connection
     ended, nobody ended it here. `sent`: the whole request is written.
     A body that was received whole needs its connection no longer, even if nobody has read it yet.
+    `told`: says an error, as the reader is told of it, in other words; None for one that it has none for.
     `taker`: asked first for a piece that comes while the reader waits for it. It returns what is left for the reader:
     None for nothing, so that he waits on, b"" to wake him.
     """
 
-    def __init__(self, connection: Connection, *, bodyless: bool, read_timeout: float | None, begun: float) -> None:
-        self.connection: Connection | None = connection
+    # What an object does not set is as it is here: most answers set little of it.
+    connection: Connection | None
+    status = 0
+    version = b"HTTP/1.1"
+    reason = b""
+    headers: Sequence[tuple[bytes, bytes]] = ()
+    sent = heard = broken = complete = False
+    error: Exception | None = None
+    taker: Callable[[bytes], bytes | None] | None = None
+    told: Callable[[Exception], Exception | None] | None = None
+    interim = 0
+    held = 0
+
+    def __init__(self, connection: Connection, bodyless: bool, read_timeout: float | None, begun: float) -> None:
+        self.connection = connection
         self.bodyless = bodyless
         self.read_timeout = read_timeout
         self.begun = begun
-        self.status = 0
-        self.version = b"HTTP/1.1"
-        self.reason = b""
-        self.headers: list[tuple[bytes, bytes]] = []
-        self.sent = self.heard = self.broken = self.complete = False
-        self.error: Exception | None = None
-        self.taker: Callable[[bytes], bytes | None] | None = None
-        self.interim = 0
-        self.held = 0
         self._pieces: list[bytes] = []
 
     def put(self, piece: bytes) -> int:
@@ -68,22 +73,36 @@ class Exchange(httpx2.AsyncByteStream):
                 raise StopAsyncIteration
             connection = self.connection
             if connection is None:
-                assert self.error is not None
-                raise self.error
+                raise self._failure()
             try:
                 await connection.news(self.read_timeout, httpx2.ReadTimeout)
             except BaseException:
                 connection.abandon(self)
                 raise
 
+    def _failure(self) -> Exception:
+        """Why there is no more, in the words of whoever reads."""
+        error = self.error
+        assert error is not None
+        told = None if self.told is None else self.told(error)
+        if told is None:
+            return error
+        told.__cause__ = error
+        return told
+
     def rest(self) -> bytes:
         """All that nobody has read of an answer that is complete."""
-        piece = b"".join(self._pieces)
-        self._pieces.clear()
+        pieces = self._pieces
+        piece = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        pieces.clear()
         return piece
 
     async def aclose(self) -> None:
         """End the answer. One that is not complete ends its connection, so that the server sees that nobody listens."""
+        self.end()
+
+    def end(self) -> None:
+        """The same; nothing in it waits."""
         self.taker = None
         if self.complete and not self._pieces:
             return  # read to its end

@@ -7,6 +7,8 @@ that two readers could see differently.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import httptools
 import httpx2
 
@@ -29,39 +31,60 @@ class AnswerParser:
     `fault`: why there can be no more. `serves`: nothing about the answer speaks against another one after it.
     """
 
-    __slots__ = ("_exchange", "_framing", "_head_bytes", "_keeps", "_odd", "_parser", "_parts", "_quiet", "fault")
+    __slots__ = (
+        "_exchange",
+        "_framing",
+        "_head_bytes",
+        "_headers",
+        "_parser",
+        "_parts",
+        "_quiet",
+        "_reason",
+        "_strict",
+        "fault",
+        "serves",
+    )
 
     def __init__(self) -> None:
         self.fault: httpx2.RemoteProtocolError | None = None
+        self._headers: list[tuple[bytes, bytes]] = []
+        """Those of a head that is on its way; trailers, behind one that is here."""
+        self._reason: list[bytes] = []
         self._parts: list[bytes] = []
         self._parser: httptools.HttpResponseParser | None = None
+        self._strict = False
         self._exchange: Exchange | None = None
 
     def begin(self, exchange: Exchange) -> None:
         """The next answer is for this exchange."""
         self._exchange = exchange
         self._head_bytes = self._quiet = self._framing = 0
-        self._keeps = self._odd = False
-        if self._parser is None:
-            self._parser = httptools.HttpResponseParser(_Callbacks(self))
+        self.serves = False
+        parser = self._parser
+        if parser is None:
+            parser = self._parser = httptools.HttpResponseParser(_Callbacks(self))
             # A length beside chunks is ignored, and the connection not used again.
-            self._parser.set_dangerous_leniencies(lenient_spaces_after_chunk_size=True, lenient_chunked_length=True)
-        self._parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=True)
+            parser.set_dangerous_leniencies(lenient_spaces_after_chunk_size=True, lenient_chunked_length=True)
+            self._strict = True
+        if self._strict:
+            parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=True)
+            self._strict = False
 
     def feed(self, data: bytes) -> bytes:
         """The body in these bytes. Whether the head, or all, is here, the exchange knows; what went wrong, `fault`."""
         exchange, parser, parts = self._exchange, self._parser, self._parts
         assert exchange is not None and parser is not None
+        self._quiet += len(data)
         try:
             parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             if exchange.complete:
-                self._odd = True
+                self.serves = False
             else:
                 self._failed(error)
-        if exchange.complete and exchange.bodyless:
+        if exchange.bodyless and exchange.complete:
             # The parser may wait for the body that the head spoke of.
-            self._odd = self._odd or bool(parts) or self._framing != _LENGTH
+            self.serves = self.serves and not parts and self._framing == _LENGTH
             parts.clear()
             self.forget()
         if parts:
@@ -69,7 +92,6 @@ class AnswerParser:
             piece = parts[0] if len(parts) == 1 else b"".join(parts)
             parts.clear()
             return piece
-        self._quiet += len(data)
         if self._quiet > MAX_HEAD_BYTES and not exchange.complete:
             self._failed(Odd("headers without end"))
         return b""
@@ -81,14 +103,11 @@ class AnswerParser:
         exchange.complete = bool(exchange.status) and not self._framing and self.fault is None
         return exchange.complete
 
-    @property
-    def serves(self) -> bool:
-        """Whether the next answer can be told from the rest of this one."""
-        return self._keeps and not self._odd
-
     def forget(self) -> None:
         """Let go of the parser of C, which holds this object, and would leave both to the collector."""
         self._parser = None
+        self._headers.clear()
+        self._reason.clear()
 
     def _failed(self, error: Exception) -> None:
         reason = error.__context__ if isinstance(error.__context__, Odd) else error
@@ -102,71 +121,84 @@ class AnswerParser:
         if self._exchange.complete:
             raise Odd("bytes behind the answer")
 
-    def _status(self, part: bytes) -> None:
-        assert self._exchange is not None
-        self._exchange.reason += part
-
-    def _header(self, name: bytes, value: bytes) -> None:
-        exchange = self._exchange
-        assert exchange is not None
-        size = len(name)
-        self._head_bytes += size + len(value) + 4
-        if self._head_bytes > MAX_HEAD_BYTES:
-            raise Odd("headers without end")
-        if exchange.status:
-            return  # A trailer: nobody asked for one, and none may change the head.
-        value = value.rstrip()
-        headers = exchange.headers
-        headers.append((name, value))
-        if len(headers) > MAX_HEADERS:
-            raise Odd(f"more than {MAX_HEADERS} headers")
-        if size == 14:
-            if name.lower() == b"content-length":
-                self._framing |= _LENGTH
-        elif size == 17 and name.lower() == b"transfer-encoding":
-            if self._framing & _CHUNKED or value.lower() != b"chunked":
-                raise Odd("a transfer coding that nobody asked for")
-            self._framing |= _CHUNKED
-
     def _headers_complete(self) -> None:
-        exchange, parser = self._exchange, self._parser
+        exchange, parser, headers = self._exchange, self._parser, self._headers
         assert exchange is not None and parser is not None
         status = parser.get_status_code()
         version = parser.get_http_version()
         if status < 100 or status == 101 or version[0] != "1":
             raise Odd(f"HTTP/{version} with status {status}")
+        self._within_bounds()
+        for name, value in headers:
+            size = len(name)
+            if size == 14:
+                if name.lower() == b"content-length":
+                    self._framing |= _LENGTH
+            elif size == 17 and name.lower() == b"transfer-encoding":
+                if self._framing & _CHUNKED or value.lower() != b"chunked":
+                    raise Odd("a transfer coding that nobody asked for")
+                self._framing |= _CHUNKED
         if status < 200:
             return
-        # Bare line feeds are for heads: among chunks they would hide a wrong size.
-        parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=False)
+        if self._framing & _CHUNKED:
+            # Bare line feeds are for heads: among chunks they would hide a wrong size.
+            parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=False)
+            self._strict = True
         exchange.status = status
-        exchange.version = b"HTTP/1.1" if version == "1.1" else b"HTTP/" + version.encode()
+        exchange.headers = headers.copy()
+        exchange.reason = b"".join(self._reason)
+        headers.clear()
+        self._reason.clear()
+        if version != "1.1":
+            exchange.version = b"HTTP/" + version.encode()
         if exchange.bodyless:
             exchange.complete = True
-            self._keeps = parser.should_keep_alive()
+            self.serves = parser.should_keep_alive()
 
     def _message_complete(self) -> None:
         exchange, parser = self._exchange, self._parser
         assert exchange is not None and parser is not None
+        if self._headers:
+            # Trailers: nobody asked for them, and none may change the head. Or an interim answer: what it says is for
+            # nobody here.
+            self._within_bounds()
+            self._headers.clear()
         if not exchange.status:
-            # An interim answer: what it says is for nobody here.
-            exchange.headers.clear()
-            exchange.reason = b""
+            self._reason.clear()
             exchange.interim += 1
             self._framing = 0
             return
         exchange.complete = True
         # A length beside chunks may be there to make two readers see two answers.
-        self._keeps = self._framing != _LENGTH | _CHUNKED and parser.should_keep_alive()
+        self.serves = self._framing != _LENGTH | _CHUNKED and parser.should_keep_alive()
+
+    def _within_bounds(self) -> None:
+        """Ask it of headers that are whole. Those still on their way are bounded by what is read without a body."""
+        headers = self._headers
+        if len(headers) > MAX_HEADERS:
+            raise Odd(f"more than {MAX_HEADERS} headers")
+        if self._quiet > MAX_HEAD_BYTES:
+            self._head_bytes += sum(len(name) + len(value) + 4 for name, value in headers)
+            if self._head_bytes > MAX_HEAD_BYTES:
+                raise Odd("headers without end")
 
 
 class _Callbacks:
-    """What the parser of C calls. Pieces of a body go straight into a list: no Python runs for a chunk."""
+    """What the parser of C calls. Pieces go straight into lists: for a chunk of a body, no Python runs at all."""
 
     def __init__(self, answers: AnswerParser) -> None:
         self.on_message_begin = answers._message_begin
-        self.on_status = answers._status
-        self.on_header = answers._header
+        self.on_status = answers._reason.append
+        self.on_header = _collector(answers._headers)
         self.on_headers_complete = answers._headers_complete
         self.on_body = answers._parts.append
         self.on_message_complete = answers._message_complete
+
+
+def _collector(headers: list[tuple[bytes, bytes]]) -> Callable[[bytes, bytes], None]:
+    append = headers.append
+
+    def collect(name: bytes, value: bytes) -> None:
+        append((name, value.rstrip()))
+
+    return collect

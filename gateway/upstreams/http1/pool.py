@@ -53,6 +53,8 @@ class Pool(Generic[C]):
         """All that are idle, the longest idle first."""
         self._line: deque[tuple[Origin | None, asyncio.Future[C | None]]] = deque()
         self._timer: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        """That of the last `wait`: without one there is nothing to give back."""
 
     @property
     def held(self) -> int:
@@ -79,6 +81,7 @@ class Pool(Generic[C]):
         With None for an origin it is always a place, and the caller comes first: he has waited before.
         Raises PoolTimeout.
         """
+        loop = self._loop = asyncio.get_running_loop()
         if self._held < self._limit:
             self._held += 1
             return None
@@ -88,7 +91,6 @@ class Pool(Generic[C]):
             self._forget(oldest)
             self._close(oldest)
             return None
-        loop = asyncio.get_running_loop()
         turn: asyncio.Future[C | None] = loop.create_future()
         if origin is None:
             self._line.appendleft((origin, turn))
@@ -111,14 +113,17 @@ class Pool(Generic[C]):
 
     def give(self, connection: C) -> None:
         """Take back a connection that can be used again: for the first in line, or for later."""
-        turn = self._next()
+        turn = self._next() if self._line else None
         if turn is None:
-            self._idle.setdefault(connection.origin, {})[connection] = None
-            loop = asyncio.get_running_loop()
-            now = loop.time()
-            self._expiries[connection] = now + self._idle_seconds
+            loop = self._loop
+            assert loop is not None
+            stack = self._idle.get(connection.origin)
+            if stack is None:
+                stack = self._idle[connection.origin] = {}
+            stack[connection] = None
+            until = self._expiries[connection] = loop.time() + self._idle_seconds
             if self._timer is None:
-                self._timer = loop.call_at(now + self._idle_seconds, self._expire)
+                self._timer = loop.call_at(until, self._expire)
             return
         origin, future = turn
         if origin == connection.origin:
@@ -178,7 +183,8 @@ class Pool(Generic[C]):
 
     def _expire(self) -> None:
         self._timer = None
-        loop = asyncio.get_running_loop()
+        loop = self._loop
+        assert loop is not None
         now = loop.time()
         while self._expiries:
             connection, at = next(iter(self._expiries.items()))

@@ -51,16 +51,26 @@ class HTTP1Transport(httpx2.AsyncBaseTransport):
         Raises what that does.
         """
         connection = self.pool.take(message.origin) or await self._connect(message, timeouts)
-        exchange = connection.begin(message, timeouts.get("read"))
-        try:
-            await self._exchange(connection, exchange, message, timeouts)
-        except httpx2.TransportError:
-            if not _was_dead(connection, exchange, message):
-                raise
-            connection = await self._connect(message, timeouts, fresh=True)
+        while True:
             exchange = connection.begin(message, timeouts.get("read"))
-            await self._exchange(connection, exchange, message, timeouts)
-        return exchange
+            try:
+                if message.stream is not None:
+                    await connection.send_stream(exchange, message, message.stream, timeouts.get("write"))
+                else:
+                    connection.send(exchange, message)
+                    if not connection.writing:
+                        await connection.drained(exchange, timeouts.get("write"))
+                while not exchange.status:
+                    if exchange.error is not None:
+                        raise exchange.error
+                    await connection.news(exchange.read_timeout, httpx2.ReadTimeout)
+                return exchange
+            except BaseException as error:
+                connection.abandon(exchange)
+                if not (isinstance(error, httpx2.TransportError) and _was_dead(connection, exchange, message)):
+                    raise
+            # Once at most: the next connection is a new one.
+            connection = await self._connect(message, timeouts, fresh=True)
 
     async def _connect(
         self, message: Message, timeouts: Mapping[str, float | None], *, fresh: bool = False
@@ -81,18 +91,6 @@ class HTTP1Transport(httpx2.AsyncBaseTransport):
         connection.owner = pool
         pool.opened(connection)
         return connection
-
-    @staticmethod
-    async def _exchange(
-        connection: Connection, exchange: Exchange, message: Message, timeouts: Mapping[str, float | None]
-    ) -> None:
-        """Send the message and wait for the head of the answer."""
-        try:
-            await connection.send(exchange, message, timeouts.get("write"))
-            await connection.head(exchange)
-        except BaseException:
-            connection.abandon(exchange)
-            raise
 
     async def aclose(self) -> None:
         """Close all connections, also those in use."""
