@@ -41,26 +41,31 @@ def redact(text: str) -> str:
 class Redaction:
     """Takes shapes and the given literals out of errors. Everything else passes as the same object."""
 
+    __slots__ = ("_given",)
+
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        self._secrets: list[str] = []
-        self.know(secrets)
+        self._given = [*secrets]
 
     def know(self, secrets: Iterable[str]) -> None:
         """Take these literals out too, from now on."""
-        self._secrets += [secret for secret in secrets if len(secret) >= SHORTEST_SECRET]
+        self._given += secrets
 
     def text(self, text: str) -> str:
         """The text without secrets."""
-        for secret in self._secrets:
+        for secret in self._secrets():
             text = text.replace(secret, "[secret]")
         return redact(text)
+
+    def _secrets(self) -> list[str]:
+        """Looked at when an error is told, which is seldom."""
+        return [secret for secret in self._given if len(secret) >= SHORTEST_SECRET]
 
     def error(self, error: GatewayError) -> GatewayError:
         """The same error, its texts redacted; a body that holds a secret is not relayed byte for byte."""
         error.message, error.detail = self.text(error.message), self.text(error.detail)
         if isinstance(error, UpstreamRefusal) and error.body is not None:
             body = error.body.decode("utf-8", "replace")
-            if any(secret in body for secret in self._secrets):
+            if any(secret in body for secret in self._secrets()):
                 error.body = None
         return error
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from gateway.core import json
@@ -266,8 +266,11 @@ def _check_answered(document: Json, now: float) -> None:
 
 
 def _relayed_headers(answer: Answer) -> dict[str, str]:
-    return {
-        name: value
-        for name, value in answer.headers.items()
-        if (lower := name.lower()).startswith(_RELAYED_PREFIXES) and lower not in _PRIVATE
-    }
+    headers = answer.headers
+    return {name: headers[name] for name in _relayed_names(tuple(headers))}
+
+
+@lru_cache(maxsize=64)
+def _relayed_names(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of an answer that are relayed. Answers of one server have the same, in the same order."""
+    return tuple(name for name in names if name.startswith(_RELAYED_PREFIXES) and name not in _PRIVATE)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence, Set
-from functools import cached_property, lru_cache
+from functools import cached_property
 from types import AsyncGeneratorType
 
 import httpx2
 
 from gateway.errors import UpstreamError, UpstreamTimeout
 from gateway.upstreams.faults import Faults
-from gateway.upstreams.http1 import Exchange
+from gateway.upstreams.http1 import Exchange, by_name
 
 RawHeaders = list[tuple[bytes, bytes]]
 
@@ -34,6 +34,7 @@ class HTTPAnswer:
         raw: Sequence[tuple[bytes, bytes]],
         stream: httpx2.AsyncByteStream,
         host: str,
+        *,
         limit: int,
         whole: float,
         codings: tuple[str, ...] = (),
@@ -48,7 +49,7 @@ class HTTPAnswer:
         self._host = host
         self._limit = limit
         self._whole = whole
-        self.headers: Mapping[str, str] = _by_name(raw)
+        self.headers: Mapping[str, str] = stream.named if isinstance(stream, Exchange) else by_name(raw)
         self._encodings: Set[str] = _NONE
         if "content-encoding" in self.headers:
             self._encodings = _codings(self.headers["content-encoding"], codings)
@@ -59,6 +60,8 @@ class HTTPAnswer:
     @property
     def set_cookie(self) -> list[str]:
         """Every Set-Cookie as it came: they cannot be joined."""
+        if "set-cookie" not in self.headers:
+            return []
         return [value.decode("latin-1") for name, value in self._raw if name.lower() == b"set-cookie"]
 
     @cached_property
@@ -127,22 +130,6 @@ class HTTPAnswer:
             await stream.aclose()
         if isinstance(self._pieces, AsyncGeneratorType) and not self._pieces.ag_running:
             await self._pieces.aclose()
-
-
-def _by_name(raw: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
-    """Headers by their names in lower case; those of one name joined (RFC 9110, 5.3)."""
-    found = {_name(name): value.decode("latin-1") for name, value in raw}
-    if len(found) < len(raw):
-        found = {}
-        for name, value in raw:
-            key, text = _name(name), value.decode("latin-1")
-            found[key] = f"{found[key]}, {text}" if key in found else text
-    return found
-
-
-@lru_cache(maxsize=256)
-def _name(name: bytes) -> str:
-    return name.lower().decode("latin-1")
 
 
 def _codings(header: str, kept: tuple[str, ...]) -> set[str]:

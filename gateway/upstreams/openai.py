@@ -76,6 +76,7 @@ class OpenAIUpstream:
         self._retries = limits.retries
         self._now, self._random = now, random
         self._api_key = upstream.api_key.get_secret_value()
+        self._secrets = (self._api_key,)
         self._headers = _headers(self._api_key)
         common = [*self._headers, (b"Content-Type", b"application/json")]
         self._routes = {
@@ -97,7 +98,7 @@ class OpenAIUpstream:
         return digest(f"{self._base_url}\n{self._api_key}")[:16]
 
     def secrets(self) -> tuple[str, ...]:
-        return (self._api_key,)
+        return self._secrets
 
     def shape(self, request: Request, hints: Hints) -> Shaped:
         """As sent to a server that speaks Responses; in chat's words to one that speaks nothing else.

@@ -169,10 +169,14 @@ class Line:
                 assert isinstance(response.stream, httpx2.AsyncByteStream)
                 status, headers, stream = response.status_code, response.headers.raw, response.stream
         except Exception as error:
-            with Faults(to.host):
-                raise error
+            told = Faults(to.host).told(error)
+            if told is None:
+                raise
+            raise told from error
         whole = outgoing.wait or patience.whole
-        return HTTPAnswer(status, headers, stream, to.host, patience.answer_bytes, whole, outgoing.codings)
+        return HTTPAnswer(
+            status, headers, stream, to.host, limit=patience.answer_bytes, whole=whole, codings=outgoing.codings
+        )
 
     async def refusal_body(self, answer: HTTPAnswer) -> bytes:
         """The body of an answer that is not 2xx, as much of it as can be had; closes the answer."""

@@ -9,8 +9,9 @@ small events cost what their reads cost.
 """
 
 from gateway.upstreams.http1.exchange import Exchange
+from gateway.upstreams.http1.headers import by_name
 from gateway.upstreams.http1.message import Destination, Message
 from gateway.upstreams.http1.opening import Dialer
 from gateway.upstreams.http1.transport import HTTP1Transport
 
-__all__ = ["Destination", "Dialer", "Exchange", "HTTP1Transport", "Message"]
+__all__ = ["Destination", "Dialer", "Exchange", "HTTP1Transport", "Message", "by_name"]

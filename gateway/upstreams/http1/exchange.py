@@ -17,6 +17,7 @@ PIECE_COST = 64
 class Exchange(httpx2.AsyncByteStream):
     """An answer as far as it came. `connection` is None as soon as the two have nothing more to do with each other.
 
+    `headers` are as they came, `named` by their names in lower case.
     `begun`: when, on the clock of the loop. `status` is 0 until the head is whole. `heard`: something came back, so
     the request must not be sent again. `interim`: answers of 1xx before the one that counts. `broken`: the connection
     ended, nobody ended it here. `sent`: the whole request is written.
@@ -32,6 +33,7 @@ class Exchange(httpx2.AsyncByteStream):
     version = b"HTTP/1.1"
     reason = b""
     headers: Sequence[tuple[bytes, bytes]] = ()
+    named: dict[str, str] = {}  # noqa: RUF012 - replaced, never changed
     sent = heard = broken = complete = False
     error: Exception | None = None
     taker: Callable[[bytes], bytes | None] | None = None

@@ -17,8 +17,8 @@ Start = tuple[bytes, int]
 
 _TOKEN = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _VISIBLE = bytes(range(0x21, 0x7F))
-_TEXT = bytes([0x09, 0x0A, 0x0D, *range(0x20, 0x7F), *range(0x80, 0x100)])
-"""What a head consists of. Where its line ends may stand, they are counted."""
+_TEXT = bytes([0x09, *range(0x20, 0x7F), *range(0x80, 0x100)])
+"""What the lines of a head consist of, without their ends."""
 
 _PORTS = {"http": 80, "https": 443}
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -89,14 +89,14 @@ class Message:
         lines, hosts = to.start(method)
         self.head = b"%b%b\r\n" % (lines, lines_of(headers))
         self._frame(hosts, headers)
-        self.body = b""
-        self.stream: AsyncIterable[bytes] | None = None
         if isinstance(body, bytes):
             self.body = body
-            self._fits(len(body))
+            self.stream: AsyncIterable[bytes] | None = None
+            self.again = again or method in _SAFE
+            if self.length != len(body):
+                self._fit()
         else:
-            self.stream = body
-        self.again = self.stream is None and (again or method in _SAFE)
+            self.body, self.stream, self.again = b"", body, False
 
     @classmethod
     def of(cls, request: httpx2.Request) -> Message:
@@ -119,41 +119,33 @@ class Message:
                 hosts += name.lower() == b"host"
             elif size == 14 and name.lower() == b"content-length":
                 framings += 1
-                self._told(value)
+                if not value.isdigit() or len(value) > 18:
+                    raise httpx2.LocalProtocolError("Content-Length is not a number.")
+                self.length = int(value)
             elif size == 17 and name.lower() == b"transfer-encoding":
                 framings += 1
-                self._coded(value)
+                if value.lower() != b"chunked":
+                    raise httpx2.LocalProtocolError("A body can be sent in chunks, in no other coding.")
+                self.length, self.chunked = None, True
         if hosts != 1 or framings > 1:
             raise httpx2.LocalProtocolError("A request has one Host, and at most one header that says how long it is.")
 
-    def _told(self, value: bytes) -> None:
-        if not value.isdigit() or len(value) > 18:
-            raise httpx2.LocalProtocolError("Content-Length is not a number.")
-        self.length = int(value)
-
-    def _coded(self, value: bytes) -> None:
-        if value.lower() != b"chunked":
-            raise httpx2.LocalProtocolError("A body can be sent in chunks, in no other coding.")
-        self.length, self.chunked = None, True
-
-    def _fits(self, size: int) -> None:
-        if self.chunked:
-            # All of it is here: one chunk, and the end.
-            self.body = b"%x\r\n%b\r\n0\r\n\r\n" % (size, self.body) if size else b"0\r\n\r\n"
-        elif size != self.length:
+    def _fit(self) -> None:
+        """A whole body that is not as long as told: in chunks, one and the end."""
+        size = len(self.body)
+        if not self.chunked:
             raise httpx2.LocalProtocolError(f"The body has {size} bytes, and its head tells {self.length}.")
+        self.body = b"%x\r\n%b\r\n0\r\n\r\n" % (size, self.body) if size else b"0\r\n\r\n"
 
 
 def lines_of(headers: RawHeaders) -> bytes:
     """Headers as lines. Raises LocalProtocolError for a name or a value that would be read as something else."""
     names = [name for name, _ in headers]
-    lines = [b"%b: %b\r\n" % header for header in headers]
-    text = b"".join(lines)
+    text = b"".join([b"%b: %b\r\n" % header for header in headers])
     if b"" in names or b"".join(names).translate(None, _TOKEN):
         raise httpx2.LocalProtocolError("A header has a name that cannot be sent.")
     # Every line has one end, the one written here: a value with an end of its own would start another line.
-    ends = len(lines)
-    if text.count(b"\n") != ends or text.count(b"\r") != ends or text.translate(None, _TEXT):
+    if text.translate(None, _TEXT) != b"\r\n" * len(names):
         raise httpx2.LocalProtocolError("A header has a value that cannot be sent.")
     return text
 

@@ -13,6 +13,7 @@ import httptools
 import httpx2
 
 from gateway.upstreams.http1.exchange import Exchange
+from gateway.upstreams.http1.headers import by_name
 
 MAX_HEAD_BYTES = 128 * 1024
 """Of all that is not body: heads with the interim answers before them, trailers, extensions of chunks."""
@@ -129,15 +130,13 @@ class AnswerParser:
         if status < 100 or status == 101 or version[0] != "1":
             raise Odd(f"HTTP/{version} with status {status}")
         self._within_bounds()
-        for name, value in headers:
-            size = len(name)
-            if size == 14:
-                if name.lower() == b"content-length":
-                    self._framing |= _LENGTH
-            elif size == 17 and name.lower() == b"transfer-encoding":
-                if self._framing & _CHUNKED or value.lower() != b"chunked":
-                    raise Odd("a transfer coding that nobody asked for")
-                self._framing |= _CHUNKED
+        named = by_name(headers)
+        if "content-length" in named:
+            self._framing = _LENGTH
+        if "transfer-encoding" in named:
+            if named["transfer-encoding"].lower() != "chunked":
+                raise Odd("a transfer coding that nobody asked for")
+            self._framing |= _CHUNKED
         if status < 200:
             return
         if self._framing & _CHUNKED:
@@ -146,6 +145,7 @@ class AnswerParser:
             self._strict = True
         exchange.status = status
         exchange.headers = headers.copy()
+        exchange.named = named
         exchange.reason = b"".join(self._reason)
         headers.clear()
         self._reason.clear()

@@ -60,15 +60,16 @@ class HTTP1Transport(httpx2.AsyncBaseTransport):
                     connection.send(exchange, message)
                     if not connection.writing:
                         await connection.drained(exchange, timeouts.get("write"))
-                while not exchange.status:
-                    if exchange.error is not None:
-                        raise exchange.error
+                while not exchange.status and exchange.error is None:
                     await connection.news(exchange.read_timeout, httpx2.ReadTimeout)
-                return exchange
-            except BaseException as error:
+            except BaseException:
                 connection.abandon(exchange)
-                if not (isinstance(error, httpx2.TransportError) and _was_dead(connection, exchange, message)):
-                    raise
+                raise
+            if exchange.status:
+                return exchange
+            assert exchange.error is not None
+            if not _was_dead(connection, exchange, message):
+                raise exchange.error
             # Once at most: the next connection is a new one.
             connection = await self._connect(message, timeouts, fresh=True)
 
