@@ -267,7 +267,8 @@ def _check_answered(document: Json, now: float) -> None:
 
 def _relayed_headers(answer: Answer) -> dict[str, str]:
     headers = answer.headers
-    return {name: headers[name] for name in _relayed_names(tuple(headers))}
+    names = _relayed_names(tuple(headers))
+    return {name: headers[name] for name in names} if names else {}
 
 
 @lru_cache(maxsize=64)

@@ -79,6 +79,7 @@ class HTTPAnswer:
         if isinstance(stream, Exchange) and not self._encodings:
             stream.taker = take
             stream.told = Faults(self._host).told
+            stream.headers = self._raw = ()  # a stream is open for long, and nobody asks for them any more
             return stream
         self._pieces = self._read()
         return self._pieces

@@ -17,6 +17,7 @@ from gateway.errors import GatewayError
 from gateway.upstreams.answers import HTTPAnswer, RawHeaders
 from gateway.upstreams.faults import Faults
 from gateway.upstreams.http1 import Destination, Dialer, HTTP1Transport, Message
+from gateway.upstreams.http1.message import WITH_BODY
 
 if TYPE_CHECKING:
     from gateway.config import Settings
@@ -28,9 +29,6 @@ _REFUSAL_BYTES = 1024 * 1024
 
 _IDLE_CONNECTION_SECONDS = 30
 """Below the keep-alive time of the usual servers (60 s and more), so that ours is the side that hangs up."""
-
-_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
-"""Methods of which servers demand a Content-Length even when there is nothing to send."""
 
 
 def build_transport(
@@ -104,7 +102,7 @@ class Outgoing:
         if not isinstance(self.body, bytes):
             told = self.length
             raw.append((b"Transfer-Encoding", b"chunked") if told is None else (b"Content-Length", b"%d" % told))
-        elif self.body or self.method in _WITH_BODY:
+        elif self.body or self.method in WITH_BODY:
             raw.append((b"Content-Length", b"%d" % len(self.body)))
         return raw
 
@@ -160,7 +158,9 @@ class Line:
         try:
             if isinstance(transport, HTTP1Transport):
                 # Whoever calls repeats a call that broke anyway; on a connection that had died unseen it is for free.
-                message = Message(outgoing.method, to, outgoing.all_headers(), outgoing.body, again=True)
+                message = Message(
+                    outgoing.method, to, outgoing.headers, outgoing.body, length=outgoing.length, again=True
+                )
                 exchange = await transport.exchange(message, timeouts)
                 stream: httpx2.AsyncByteStream = exchange
                 status, headers = exchange.status, exchange.headers

@@ -20,9 +20,15 @@ _VISIBLE = bytes(range(0x21, 0x7F))
 _TEXT = bytes([0x09, *range(0x20, 0x7F), *range(0x80, 0x100)])
 """What the lines of a head consist of, without their ends."""
 
+_LINE = b"%b: %b\r\n".__mod__
+"""A header as a line."""
+
 _PORTS = {"http": 80, "https": 443}
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+"""Methods of which servers demand a Content-Length even when there is nothing to send."""
 _FRAMING = frozenset({b"content-length", b"transfer-encoding"})
+_FRAMING_SIZES = frozenset(map(len, _FRAMING))
 _VERBS = {name: name.encode() for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")}
 
 
@@ -76,72 +82,92 @@ class Message:
         headers: RawHeaders,
         body: bytes | AsyncIterable[bytes] = b"",
         *,
+        length: int | None = None,
+        chunked: bool = False,
         again: bool = False,
     ) -> None:
-        """`headers`: all beside the common ones; Host and what tells how long the body is must be in one of the two.
+        """`headers`: all beside the common ones, without what tells how long the body is; Host is in one of the two.
 
+        `length`: of a body that comes in pieces; None when nobody knows it yet, then it is sent in chunks. A body that
+        is here needs none: one that is told must be right. `chunked`: it is sent as one chunk.
         Raises LocalProtocolError for what must not be sent, UnsupportedProtocol for an address that is not http(s).
         """
         self.origin = to.origin
         self.bodyless = method == "HEAD"
-        self.length: int | None = 0
-        self.chunked = False
         lines, hosts = to.start(method)
-        self.head = b"%b%b\r\n" % (lines, lines_of(headers))
-        self._frame(hosts, headers)
-        if isinstance(body, bytes):
-            self.body = body
-            self.stream: AsyncIterable[bytes] | None = None
-            self.again = again or method in _SAFE
-            if self.length != len(body):
-                self._fit()
-        else:
+        own = lines_of(headers)
+        for name, _ in headers:
+            size = len(name)
+            if size == 4:
+                hosts += name.lower() == b"host"
+            elif size in _FRAMING_SIZES and name.lower() in _FRAMING:
+                raise httpx2.LocalProtocolError("How long a body is is not for its headers to say.")
+        if hosts != 1:
+            raise httpx2.LocalProtocolError("A request has one Host.")
+        self.stream: AsyncIterable[bytes] | None = None
+        if not isinstance(body, bytes):
             self.body, self.stream, self.again = b"", body, False
+            chunked = length is None
+        else:
+            size = len(body)
+            if length is not None and length != size:
+                raise httpx2.LocalProtocolError(f"The body has {size} bytes, and not the {length} told.")
+            if size or method in WITH_BODY:
+                length = size
+            self.body = _chunk(body) if chunked else body
+            self.again = again or method in _SAFE
+        self.length, self.chunked = length, chunked
+        if chunked:
+            self.head = b"%b%bTransfer-Encoding: chunked\r\n\r\n" % (lines, own)
+        elif length is not None:
+            self.head = b"%b%bContent-Length: %d\r\n\r\n" % (lines, own, length)
+        else:
+            self.head = b"%b%b\r\n" % (lines, own)
 
     @classmethod
     def of(cls, request: httpx2.Request) -> Message:
         """The message that a request of httpx2 is; its extension `resend` allows to send it again."""
+        raw = request.headers.raw
+        length, chunked = _told([header for header in raw if header[0].lower() in _FRAMING])
+        headers = [header for header in raw if header[0].lower() not in _FRAMING]
         stream = request.stream
         if isinstance(stream, httpx2.ByteStream):
             body: bytes | AsyncIterable[bytes] = b"".join(stream)
         else:
             assert isinstance(stream, httpx2.AsyncByteStream)
             body = stream
+        if body and length is None and not chunked:
+            length = 0  # without a word about its body, a request has none
         again = bool(request.extensions.get("resend"))
-        return cls(request.method, Destination(request.url), request.headers.raw, body, again=again)
+        to = Destination(request.url)
+        return cls(request.method, to, headers, body, length=length, chunked=chunked, again=again)
 
-    def _frame(self, hosts: int, headers: RawHeaders) -> None:
-        """Where the body ends, as the headers tell it. `hosts`: how many there are among the common ones."""
-        framings = 0
-        for name, value in headers:
-            size = len(name)
-            if size == 4:
-                hosts += name.lower() == b"host"
-            elif size == 14 and name.lower() == b"content-length":
-                framings += 1
-                if not value.isdigit() or len(value) > 18:
-                    raise httpx2.LocalProtocolError("Content-Length is not a number.")
-                self.length = int(value)
-            elif size == 17 and name.lower() == b"transfer-encoding":
-                framings += 1
-                if value.lower() != b"chunked":
-                    raise httpx2.LocalProtocolError("A body can be sent in chunks, in no other coding.")
-                self.length, self.chunked = None, True
-        if hosts != 1 or framings > 1:
-            raise httpx2.LocalProtocolError("A request has one Host, and at most one header that says how long it is.")
 
-    def _fit(self) -> None:
-        """A whole body that is not as long as told: in chunks, one and the end."""
-        size = len(self.body)
-        if not self.chunked:
-            raise httpx2.LocalProtocolError(f"The body has {size} bytes, and its head tells {self.length}.")
-        self.body = b"%x\r\n%b\r\n0\r\n\r\n" % (size, self.body) if size else b"0\r\n\r\n"
+def _told(framings: RawHeaders) -> tuple[int | None, bool]:
+    """How long a body is as its headers tell it, and whether it is in chunks."""
+    if not framings:
+        return None, False
+    if len(framings) > 1:
+        raise httpx2.LocalProtocolError("A request has at most one header that says how long it is.")
+    name, value = framings[0]
+    if name.lower() == b"transfer-encoding":
+        if value.lower() != b"chunked":
+            raise httpx2.LocalProtocolError("A body can be sent in chunks, in no other coding.")
+        return None, True
+    if not value.isdigit() or len(value) > 18:
+        raise httpx2.LocalProtocolError("Content-Length is not a number.")
+    return int(value), False
+
+
+def _chunk(body: bytes) -> bytes:
+    """A whole body in chunks: one, and the end."""
+    return b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body) if body else b"0\r\n\r\n"
 
 
 def lines_of(headers: RawHeaders) -> bytes:
     """Headers as lines. Raises LocalProtocolError for a name or a value that would be read as something else."""
     names = [name for name, _ in headers]
-    text = b"".join([b"%b: %b\r\n" % header for header in headers])
+    text = b"".join(map(_LINE, headers))
     if b"" in names or b"".join(names).translate(None, _TOKEN):
         raise httpx2.LocalProtocolError("A header has a name that cannot be sent.")
     # Every line has one end, the one written here: a value with an end of its own would start another line.

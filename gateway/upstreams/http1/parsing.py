@@ -129,7 +129,8 @@ class AnswerParser:
         version = parser.get_http_version()
         if status < 100 or status == 101 or version[0] != "1":
             raise Odd(f"HTTP/{version} with status {status}")
-        self._within_bounds()
+        if len(headers) > MAX_HEADERS or self._quiet > MAX_HEAD_BYTES:
+            self._check_bounds()
         named = by_name(headers)
         if "content-length" in named:
             self._framing = _LENGTH
@@ -138,6 +139,8 @@ class AnswerParser:
                 raise Odd("a transfer coding that nobody asked for")
             self._framing |= _CHUNKED
         if status < 200:
+            headers.clear()  # what an interim answer says is for nobody here
+            self._reason.clear()
             return
         if self._framing & _CHUNKED:
             # Bare line feeds are for heads: among chunks they would hide a wrong size.
@@ -159,12 +162,10 @@ class AnswerParser:
         exchange, parser = self._exchange, self._parser
         assert exchange is not None and parser is not None
         if self._headers:
-            # Trailers: nobody asked for them, and none may change the head. Or an interim answer: what it says is for
-            # nobody here.
-            self._within_bounds()
+            # Trailers: nobody asked for them, and none may change the head.
+            self._check_bounds()
             self._headers.clear()
         if not exchange.status:
-            self._reason.clear()
             exchange.interim += 1
             self._framing = 0
             return
@@ -172,8 +173,11 @@ class AnswerParser:
         # A length beside chunks may be there to make two readers see two answers.
         self.serves = self._framing != _LENGTH | _CHUNKED and parser.should_keep_alive()
 
-    def _within_bounds(self) -> None:
-        """Ask it of headers that are whole. Those still on their way are bounded by what is read without a body."""
+    def _check_bounds(self) -> None:
+        """Raise if there are too many headers or they are too long, of a head or trailers that are whole.
+
+        Those still on their way are bounded by what is read without a body.
+        """
         headers = self._headers
         if len(headers) > MAX_HEADERS:
             raise Odd(f"more than {MAX_HEADERS} headers")

@@ -183,10 +183,9 @@ def test_only_what_may_be_repeated_is_sent_again(changes: dict[str, Any], again:
 def test_common_and_own_headers_make_the_head_that_all_of_them_would(common: Any, own: Any) -> None:
     url = httpx2.URL("http://host/path?a=b")
     to = Destination(url, [HOST, *common])
-    length = (b"Content-Length", b"4")
     for _ in range(2):
-        made = Message("POST", to, [*own, length], b"body")
-        assert made.head == Message("POST", Destination(url), [HOST, *common, *own, length], b"body").head
+        made = Message("POST", to, own, b"body")
+        assert made.head == Message("POST", Destination(url), [HOST, *common, *own], b"body").head
         assert read(made.head + made.body)[3] == b"body"
 
 
@@ -207,4 +206,16 @@ def test_what_could_be_read_in_two_ways_is_not_sent_as_a_common_header_either(co
     to = Destination(httpx2.URL("http://host/"), common)
     for _ in range(2):
         with pytest.raises(httpx2.LocalProtocolError):
-            Message("POST", to, [(b"Content-Length", b"0")])
+            Message("POST", to, [])
+
+
+@pytest.mark.proves("TRANSPORT-requests")
+@pytest.mark.parametrize("framing", [(b"Content-Length", b"4"), (b"transfer-encoding", b"chunked")])
+def test_a_message_tells_itself_where_its_body_ends(framing: tuple[bytes, bytes]) -> None:
+    to = Destination(httpx2.URL("http://host/"), [HOST])
+    with pytest.raises(httpx2.LocalProtocolError):
+        Message("POST", to, [framing], b"body")
+    told = [read(Message(method, to, []).head)[2][1:] for method in ("GET", "POST")]
+    assert told == [[], [(b"Content-Length", b"0")]]
+    assert (b"Content-Length", b"7") in read(Message("GET", to, [], Pieces(), length=7).head + b"x" * 7)[2]
+    assert (b"Transfer-Encoding", b"chunked") in read(Message("GET", to, [], Pieces()).head + b"0\r\n\r\n")[2]
