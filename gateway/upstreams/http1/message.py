@@ -84,12 +84,14 @@ class Message:
         *,
         length: int | None = None,
         chunked: bool = False,
+        framed: bool = False,
         again: bool = False,
     ) -> None:
-        """`headers`: all beside the common ones, without what tells how long the body is; Host is in one of the two.
+        """`headers`: all beside the common ones; Host is in one of the two.
 
         `length`: of a body that comes in pieces; None when nobody knows it yet, then it is sent in chunks. A body that
-        is here needs none: one that is told must be right. `chunked`: it is sent as one chunk.
+        is here needs none: one that is told must be right. `chunked`: it is sent as one chunk. `framed`: the headers
+        say where the body ends, the same as these two; else none of them does.
         Raises LocalProtocolError for what must not be sent, UnsupportedProtocol for an address that is not http(s).
         """
         self.origin = to.origin
@@ -100,7 +102,7 @@ class Message:
             size = len(name)
             if size == 4:
                 hosts += name.lower() == b"host"
-            elif size in _FRAMING_SIZES and name.lower() in _FRAMING:
+            elif size in _FRAMING_SIZES and not framed and name.lower() in _FRAMING:
                 raise httpx2.LocalProtocolError("How long a body is is not for its headers to say.")
         if hosts != 1:
             raise httpx2.LocalProtocolError("A request has one Host.")
@@ -112,12 +114,14 @@ class Message:
             size = len(body)
             if length is not None and length != size:
                 raise httpx2.LocalProtocolError(f"The body has {size} bytes, and not the {length} told.")
-            if size or method in WITH_BODY:
+            if not chunked and (size or method in WITH_BODY):
                 length = size
             self.body = _chunk(body) if chunked else body
             self.again = again or method in _SAFE
         self.length, self.chunked = length, chunked
-        if chunked:
+        if framed:
+            self.head = b"%b%b\r\n" % (lines, own)
+        elif chunked:
             self.head = b"%b%bTransfer-Encoding: chunked\r\n\r\n" % (lines, own)
         elif length is not None:
             self.head = b"%b%bContent-Length: %d\r\n\r\n" % (lines, own, length)
@@ -127,9 +131,9 @@ class Message:
     @classmethod
     def of(cls, request: httpx2.Request) -> Message:
         """The message that a request of httpx2 is; its extension `resend` allows to send it again."""
-        raw = request.headers.raw
-        length, chunked = _told([header for header in raw if header[0].lower() in _FRAMING])
-        headers = [header for header in raw if header[0].lower() not in _FRAMING]
+        headers = request.headers.raw
+        framings = [header for header in headers if header[0].lower() in _FRAMING]
+        length, chunked = _told(framings)
         stream = request.stream
         if isinstance(stream, httpx2.ByteStream):
             body: bytes | AsyncIterable[bytes] = b"".join(stream)
@@ -138,9 +142,16 @@ class Message:
             body = stream
         if body and length is None and not chunked:
             length = 0  # without a word about its body, a request has none
-        again = bool(request.extensions.get("resend"))
-        to = Destination(request.url)
-        return cls(request.method, to, headers, body, length=length, chunked=chunked, again=again)
+        return cls(
+            request.method,
+            Destination(request.url),
+            headers,
+            body,
+            length=length,
+            chunked=chunked,
+            framed=bool(framings),
+            again=bool(request.extensions.get("resend")),
+        )
 
 
 def _told(framings: RawHeaders) -> tuple[int | None, bool]:
