@@ -12,5 +12,8 @@ Headers = dict[bytes, bytes]
 
 def by_name(scope: Scope) -> Headers:
     """Names in lower case, as servers give them; of a name that repeats, the last value. Not to be changed."""
-    found: Headers = scope["state"]["headers"]  # `Edge` puts them there
+    state = scope["state"]
+    found: Headers | None = state.get("headers")
+    if found is None:
+        found = state["headers"] = dict(scope["headers"])
     return found

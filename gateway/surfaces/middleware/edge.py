@@ -14,7 +14,7 @@ from starlette.responses import Response
 from gateway.errors import GatewayError, HostNotAllowed
 from gateway.logs import ready
 from gateway.surfaces.errors import RawHeaders, send_error
-from gateway.surfaces.headers import Headers
+from gateway.surfaces.headers import Headers, by_name
 from gateway.surfaces.middleware.cors import CorsPolicy
 from gateway.surfaces.middleware.errors import Errors
 from gateway.surfaces.middleware.hosts import host_of, is_loopback
@@ -143,7 +143,7 @@ class Edge:
             send = refusing(scope, send)
         started = self._clock()
         state = scope.setdefault("state", {})
-        seen = state["headers"] = dict(scope["headers"])  # for `by_name`
+        seen = by_name(scope)
         request_id = self._id_of(seen[b"x-request-id"]) if b"x-request-id" in seen else self._new_id()
         extra = [(b"x-request-id", request_id.encode())]
         if self._cors.on:
