@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import math
 import os
@@ -16,6 +17,7 @@ import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
+from gateway.cli.heap import look_after_heap
 from gateway.cli.listening import BACKLOG
 from gateway.cli.protocol import Protocol
 from gateway.cli.sockets import PING_SECONDS, PONG_SECONDS, WebSockets
@@ -100,6 +102,7 @@ def worker_app() -> Any:
     logs.configure(settings.logging, workdir)
     app = create_app(settings, workdir=workdir, demo=bool(os.environ.get(DEMO_VARIABLE)))
     spare_the_collector()
+    look_after_heap(asyncio.get_running_loop())
     return app
 
 
@@ -152,6 +155,7 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         spare_the_collector()
+        look_after_heap(asyncio.get_running_loop())
         self._hooks.on_ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
