@@ -1,15 +1,21 @@
-"""A JSON object's text with another value of one key, and not one other byte changed. Pure."""
+"""A JSON object's text with another value of one key, or with more keys, and not one other byte changed. Pure."""
 
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from gateway.core import json
+
+Json = dict[str, Any]
 
 _TOKENS = re.compile(
     rb'(?P<text>"[^"\\]*(?:\\.[^"\\]*)*")(?P<colon>\s*:\s*)?|(?P<open>[{\[])|(?P<close>[}\]])', re.DOTALL
 )
 """Strings, and what nests. Everything else is skipped by the search."""
+
+_WHITE = b" \t\r\n"
+"""What JSON takes for white space."""
 
 
 def replace_text(body: bytes, key: str, value: str) -> bytes:
@@ -33,3 +39,14 @@ def replace_text(body: bytes, key: str, value: str) -> bytes:
     if found is None:
         return body
     return body[: found[0]] + json.dumps(value) + body[found[1] :]
+
+
+def add_fields(body: bytes, fields: Json) -> bytes:
+    """The body with more fields at its end; the same object when there are none.
+
+    `body` is valid JSON, an object that is not empty and has none of these keys.
+    """
+    if not fields:
+        return body
+    text = memoryview(body.rstrip(_WHITE))[:-1]
+    return b"".join([text, b",", json.dumps(fields)[1:]])

@@ -154,14 +154,15 @@ class Relay(Protocol):
 class Relayed:
     """How a request goes on to a server that speaks the client's own dialect.
 
-    `body`: the document with the edits the gateway needs; None when the client's bytes can go as they are.
-    Exactly one of the others is set: `relay` watches native chunks; `exchange` serves the inner language's own dialect,
-    whose frames need no translation.
+    `body`: the document to send in place of the client's; None when that one goes, its bytes as they are but for the
+    fields of `edits`. Exactly one of the others is set: `relay` watches native chunks; `exchange` serves the inner
+    language's own dialect, whose frames need no translation.
     """
 
-    body: Json | None
+    body: Json | None = None
     relay: Relay | None = None
     exchange: Exchange | None = None
+    edits: Json = field(default_factory=dict)
 
 
 class Inlet(Protocol):

@@ -121,8 +121,11 @@ class ChunkRelay:
         seen = events[: events.find(b"\n", output.end()) + 2]
         if seen.rfind(_NEWS[0]) >= 0 or not plain(seen):
             return False
-        start = seen.rfind(b"\n", 0, output.start()) + 1
-        return self.shows_output(Frame(seen[start:], seen[start + len(b"data: ") : -2], ""))
+        try:
+            chunk = json.loads_served(seen[seen.rfind(b"\n", 0, output.start()) + len(b"\ndata: ") :])
+        except ValueError:
+            return False
+        return bool(chunk.get("choices"))
 
     def shows_output(self, frame: Frame) -> bool:
         """Whether a frame has more in it than the beginning of an answer, which some servers send before they fail."""
@@ -182,21 +185,21 @@ class ChunkRelay:
         return b"data: " + json.dumps({"error": error}) + b"\n\n" + END
 
 
-def prepare(document: Json, *, model: str | None) -> Json | None:
-    """The body for the server, or None when the client's own bytes can be sent.
+def edits(document: Json, *, model: str | None) -> Json:
+    """The fields of the body that the server gets in another form than the client sent them; mostly none.
 
     `model`: the server's name of the model, None when it is what the client said. A stream's tokens are counted by the
     server also when the client did not ask for it.
     """
-    edits: Json = {}
+    changed: Json = {}
     if model is not None and model != document.get("model"):
-        edits["model"] = model
+        changed["model"] = model
     if document.get("stream") is True:
         options = document.get("stream_options")
         options = options if isinstance(options, dict) else {}
         if options.get("include_usage") is not True:
-            edits["stream_options"] = {**options, "include_usage": True}
-    return {**document, **edits} if edits else None
+            changed["stream_options"] = {**options, "include_usage": True}
+    return changed
 
 
 def answers(document: Json) -> int:
@@ -307,8 +310,10 @@ def _error_in(frame: Frame) -> Json | None:
 def _finished(chunk: Json) -> frozenset[str]:
     """The indexes of the answers that end in this chunk."""
     choices = chunk.get("choices")
-    ended = [choice for choice in choices if isinstance(choice, dict)] if isinstance(choices, list) else []
-    return frozenset(str(choice.get("index")) for choice in ended if choice.get("finish_reason"))
+    ended = choices if isinstance(choices, list) else []
+    return frozenset(
+        [str(choice.get("index")) for choice in ended if isinstance(choice, dict) and choice.get("finish_reason")]
+    )
 
 
 def _object(frame: Frame) -> Json:

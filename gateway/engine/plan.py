@@ -11,7 +11,8 @@ from typing import Any
 from gateway.core import json
 from gateway.core.continuity import places
 from gateway.core.request import Request
-from gateway.dialects import Bundle, Exchange, Joint, Outbound, Relay
+from gateway.core.splice import add_fields
+from gateway.dialects import Bundle, Exchange, Joint, Outbound, Relay, Relayed
 from gateway.engine.continuity import Continuity
 from gateway.engine.turn import Turn
 from gateway.errors import GatewayError, InvalidRequest, UpstreamRefusal
@@ -136,7 +137,7 @@ def _relay_plan(turn: Turn, target: Target) -> Plan | None:
     plan = Plan(
         route=_ROUTES[turn.dialect.name],
         stream=turn.document.get("stream") is True,
-        body=turn.body if relayed.body is None else json.dumps(relayed.body),
+        body=_relayed_body(turn, relayed),
         session_id=turn.hints.session_id,
         exchange=relayed.exchange,
         relay=relayed.relay,
@@ -150,6 +151,14 @@ def _relay_plan(turn: Turn, target: Target) -> Plan | None:
         elif request.compact:
             plan.route = "compact"
     return plan
+
+
+def _relayed_body(turn: Turn, relayed: Relayed) -> bytes:
+    if relayed.body is not None:
+        return json.dumps(relayed.body)
+    if relayed.edits.keys().isdisjoint(turn.document):
+        return add_fields(turn.body, relayed.edits)
+    return json.dumps({**turn.document, **relayed.edits})
 
 
 async def _translation_plan(turn: Turn, target: Target, continuity: Continuity) -> Plan | Batch:

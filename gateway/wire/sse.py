@@ -70,6 +70,15 @@ class SSEReader:
         """
         if self._failure is not None:
             raise self._failure
+        if (
+            self._started
+            and not (self._pieces or self._after_cr)
+            and len(chunk) <= self._limit
+            and chunk.endswith(b"\n\n")
+            and not chunk.endswith(b"\n\n\n")
+            and b"\r" not in chunk
+        ):
+            return chunk  # as most reads are
         if self._after_cr or b"\r" in chunk:
             chunk = self._to_lf(chunk)
         end = self._end(chunk)

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.core.frames import Frame
 from gateway.dialects.chat import DIALECT
-from gateway.dialects.relay import ChunkRelay, prepare
+from gateway.dialects.relay import ChunkRelay, edits
 from gateway.errors import StreamTruncated
 from tests.pure.chat_invariants import payloads
 
@@ -111,13 +111,13 @@ def test_texts_are_never_parsed() -> None:
 @pytest.mark.parametrize(
     ("document", "model", "edited"),
     [
-        ({"model": "a"}, None, None),
-        ({"model": "a"}, "a", None),
+        ({"model": "a"}, None, {}),
+        ({"model": "a"}, "a", {}),
         ({"model": "a"}, "b", {"model": "b"}),
-        ({"model": "a", "stream": False}, None, None),
+        ({"model": "a", "stream": False}, None, {}),
         ({"model": "a", "stream": True}, None, {"stream_options": {"include_usage": True}}),
         ({"stream": True, "stream_options": None}, None, {"stream_options": {"include_usage": True}}),
-        ({"stream": True, "stream_options": {"include_usage": True}}, None, None),
+        ({"stream": True, "stream_options": {"include_usage": True}}, None, {}),
         (
             {"stream": True, "stream_options": {"include_usage": False, "x": 1}},
             "b",
@@ -126,10 +126,9 @@ def test_texts_are_never_parsed() -> None:
     ],
     ids=repr,
 )
-def test_a_body_is_edited_only_where_it_must_be(document: Json, model: str | None, edited: Json | None) -> None:
+def test_a_body_is_edited_only_where_it_must_be(document: Json, model: str | None, edited: Json) -> None:
     before = repr(document)
-    made = prepare(document, model=model)
-    assert made == (None if edited is None else {**document, **edited})
+    assert edits(document, model=model) == edited
     assert repr(document) == before
 
 
@@ -137,17 +136,17 @@ def test_a_body_is_edited_only_where_it_must_be(document: Json, model: str | Non
 @pytest.mark.parametrize(
     ("fields", "edited", "shown"),
     [
-        ({}, None, True),
+        ({}, {}, True),
         ({"stream": True}, {"stream_options": {"include_usage": True}}, False),
-        ({"stream": True, "stream_options": {"include_usage": True}}, None, True),
+        ({"stream": True, "stream_options": {"include_usage": True}}, {}, True),
     ],
     ids=["json", "stream", "usage"],
 )
-def test_a_chat_body_goes_to_a_chat_server_as_it_is(fields: Json, edited: Json | None, shown: bool) -> None:
+def test_a_chat_body_goes_to_a_chat_server_as_it_is(fields: Json, edited: Json, shown: bool) -> None:
     document = {"model": "a", "messages": [{"role": "user", "content": "hi"}], "vendor": 1, **fields}
     relayed = DIALECT.relay(document, None)
     assert relayed is not None
-    assert relayed.body == (None if edited is None else {**document, **edited})
+    assert (relayed.body, relayed.edits) == (None, edited)
     assert relayed.relay is not None
     seen = relayed.relay.feed([sent(USAGE)])
     assert bool(seen) == (shown and "stream" in fields)

@@ -53,7 +53,8 @@ def test_only_the_model_and_the_wish_for_usage_are_edited() -> None:
     document = {"model": "m", "prompt": [1, 2], "stream": True, "stream_options": {"x": 1}}
     relayed = DIALECT.relay(document, "other")
     assert relayed is not None
-    assert relayed.body == {**document, "model": "other", "stream_options": {"x": 1, "include_usage": True}}
+    assert relayed.body is None
+    assert relayed.edits == {"model": "other", "stream_options": {"x": 1, "include_usage": True}}
 
 
 @pytest.mark.proves("TEXT-relay")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.splice import replace_text
+from gateway.core.splice import add_fields, replace_text
 
 VALUES: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8),
@@ -50,3 +50,21 @@ def test_the_changed_text_says_the_same_but_for_the_key(document: dict[str, Any]
 
 def test_a_value_that_needs_escapes_gets_them() -> None:
     assert json.loads(replace_text(b'{"model":"a"}', "model", 'b"\\')) == {"model": 'b"\\'}
+
+
+@pytest.mark.proves("PASS-bytes")
+@pytest.mark.parametrize("end", ["", "\n", " \t\r\n "])
+@given(
+    document=st.dictionaries(st.text(max_size=6), VALUES, min_size=1, max_size=5),
+    more=st.dictionaries(st.text(max_size=6), VALUES, max_size=3),
+)
+def test_fields_are_added_behind_every_byte_that_was_there(
+    end: str, document: dict[str, Any], more: dict[str, Any]
+) -> None:
+    fields = {name: value for name, value in more.items() if name not in document}
+    for spaced in (None, (",", ":")):
+        body = (json.dumps(document, separators=spaced) + end).encode()
+        added = add_fields(body, fields)
+        assert json.loads(added) == {**document, **fields}
+        assert added.startswith(body.rstrip()[:-1])
+        assert (added is body) == (not fields)

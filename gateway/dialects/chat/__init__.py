@@ -16,7 +16,7 @@ from gateway.dialects.chat.request import decode
 from gateway.dialects.chat.response import encode_response
 from gateway.dialects.chat.stream import ChunkEncoder
 from gateway.dialects.chat.wishes import Wishes
-from gateway.dialects.relay import ChunkRelay, answers, prepare
+from gateway.dialects.relay import ChunkRelay, answers, edits
 
 __all__ = ["DIALECT", "ChatDialect", "ChatExchange"]
 
@@ -74,7 +74,7 @@ class ChatDialect:
         options = document.get("stream_options")
         include_usage = isinstance(options, dict) and options.get("include_usage") is True
         relay = ChunkRelay(include_usage=include_usage, choices=answers(document))
-        return Relayed(prepare(document, model=model), relay=relay)
+        return Relayed(edits=edits(document, model=model), relay=relay)
 
     def decode(self, document: Json, choices: Choices) -> ChatExchange:
         """Translate a parsed body (translation §1).

@@ -17,7 +17,7 @@ from gateway.dialects.completions.request import Prompt, decode
 from gateway.dialects.completions.response import encode_response
 from gateway.dialects.completions.stream import TextEncoder
 from gateway.dialects.completions.wishes import Wishes
-from gateway.dialects.relay import ChunkRelay, answers, prepare
+from gateway.dialects.relay import ChunkRelay, answers, edits
 
 __all__ = ["DIALECT", "CompletionsDialect", "CompletionsExchange"]
 
@@ -80,7 +80,7 @@ class CompletionsDialect:
         options = document.get("stream_options")
         include_usage = isinstance(options, dict) and options.get("include_usage") is True
         relay = ChunkRelay(include_usage=include_usage, choices=_answers(document))
-        return Relayed(prepare(document, model=model), relay=relay)
+        return Relayed(edits=edits(document, model=model), relay=relay)
 
     def decode(self, document: Json, choices: Choices) -> CompletionsExchange | Bundle:
         """Translate a parsed body; a bundle of exchanges when it holds several prompts.
