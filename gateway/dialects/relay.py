@@ -31,6 +31,9 @@ _NONE: frozenset[str] = frozenset()
 _USAGE = re.compile(rb'"usage"(?!: ?null)')
 """Counts, and not the null that many servers write into each chunk but the last."""
 _OUTPUT = re.compile(rb'"(?:content|text)": ?"[^"]')
+_TEXT = b'"delta":{"content":"'
+_FEW = 8
+"""Events that are searched as they are."""
 _GLANCE_BYTES = 4096
 """How far output is looked for in bytes: it comes with the first few chunks, or late."""
 
@@ -77,14 +80,16 @@ class ChunkRelay:
             at -= len(data.pop()) + 1
         if not data:
             return self.feed(read(events))
+        last = events[at:]
         if not _all_say_nothing(data):
-            return self._pass_on_around(events, read)
+            return self._pass_on_around(events[:at], read) + self.feed(read(last))
         self._passed = True
-        return events if at == len(events) else events[:at] + self.feed(read(events[at:]))
+        told = self.feed(read(last)) if last else last
+        return events if told == last else b"".join([memoryview(events)[:at], told])
 
     def _pass_on_around(self, events: bytes, read: Read) -> bytes:
-        """`pass_on` where events with news stand among others."""
-        if not plain(events.removesuffix(END)):
+        """`pass_on` where events with news stand among others, of which the last has none."""
+        if not plain(events):
             return self.feed(read(events))
         out: list[bytes] = []
         at = 0
@@ -96,9 +101,8 @@ class ChunkRelay:
             if self.finished:
                 return b"".join(out)
             at = end
-        if at < len(events):
-            self._passed = True
-            out.append(events[at:])
+        self._passed = True
+        out.append(events[at:])
         return b"".join(out)
 
     def feed(self, frames: Sequence[Frame]) -> bytes:
@@ -218,7 +222,7 @@ def _all_say_nothing(lines: list[bytes]) -> bool:
     least, greatest = min(lines), max(lines)
     if least < _OBJECT or greatest >= _BEYOND:
         return False
-    start = _shared(least, greatest) - _LONGEST_SIGN
+    start = _shared(least, greatest) - _LONGEST_SIGN if len(lines) > _FEW else 0
     if start <= 0:
         return _has_no_news(b"".join(lines))
     return _has_no_news(least[: start + _LONGEST_SIGN]) and _has_no_news(
@@ -237,8 +241,13 @@ def _has_no_news(text: bytes) -> bool:
 
 
 def _shared(one: bytes, other: bytes) -> int:
-    """How many bytes two texts begin with together."""
+    """How many bytes two texts begin with together. Chunks mostly do up to their text."""
     least, most = 0, min(len(one), len(other))
+    text = one.find(_TEXT) + len(_TEXT)
+    if text >= len(_TEXT) and other.startswith(one[:text]):
+        least = text
+        if one[text : text + 1] != other[text : text + 1]:
+            return text
     while least < most:
         middle = (least + most + 1) // 2
         if one.startswith(other[:middle]):
@@ -265,8 +274,6 @@ def _news(events: bytes) -> list[tuple[int, int]]:
             starts.update(_counted(events[:end]))
             break
         starts.add(end)
-    if events.endswith(END):
-        starts.add(len(events) - len(END))
     places: list[tuple[int, int]] = []
     for start in sorted(starts):
         end = events.find(b"\n", start) + 2
