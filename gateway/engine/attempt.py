@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import Awaitable, Sequence
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from gateway.engine.pump import Pump, drain
 from gateway.engine.turn import Record, Sink, Turn
 from gateway.engine.way import Aside, KeptWay, PassingWay, Source, TranslatedWay, Way
 from gateway.errors import GatewayError, UpstreamError, UpstreamFault
-from gateway.upstreams import Answer, Call, Taker, Upstream
+from gateway.upstreams import Answer, Call, Upstream
 from gateway.wire.sse import SSEReader
 
 if TYPE_CHECKING:
@@ -140,7 +140,9 @@ class Attempt:
             assert plan.exchange is not None
             turn.record.watch(plan.exchange, repair, None)
         source = self._source(turn, plan)
-        chunks = await self._event_chunks(answer)
+        if not _is_stream(answer):
+            raise await self._told_instead(answer)
+        chunks = answer.chunks()
         async for chunk in chunks:
             self._fold_frames(repair, source.feed(chunk))
             if repair.terminal is not None:
@@ -192,7 +194,9 @@ class Attempt:
             try:
                 sink.stream({**_relayed_headers(answer), **plan.headers}, way.channel)
                 pump = Pump(way, sink)
-                chunks = await self._event_chunks(answer, pump.take if sink.offers else None)
+                if not _is_stream(answer):
+                    raise await self._told_instead(answer)
+                chunks = answer.chunks(pump.take if sink.offers else None)
                 await pump.run(chunks, partial(_forget, turn, plan, call))
                 if way.channel.ended and not answer.over:
                     await drain(chunks)
@@ -224,18 +228,17 @@ class Attempt:
         repair = self._repair(turn, plan, response_id=plan.answer_id)
         return Aside(record, plan.exchange, self._inlet(turn, plan.outbound), repair, plan.answer_id)
 
-    async def _event_chunks(self, answer: Answer, take: Taker | None = None) -> AsyncIterator[bytes]:
-        """The chunks of an event stream (`Answer.chunks`).
-
-        Raises GatewayError when the server answered with a document instead: its error, or a complaint.
-        """
-        kind = answer.headers.get("content-type", "")
-        if "json" not in kind and "html" not in kind:
-            return answer.chunks(take)
+    async def _told_instead(self, answer: Answer) -> GatewayError:
+        """Of a server that answered with a document instead of a stream: its error, or a complaint."""
         document = _readable(await answer.read())
         if error := document.get("error"):
-            raise failure(error if isinstance(error, dict) else {"message": str(error)}, now=self._now)
-        raise UpstreamError("The upstream answered a stream request with a document.")
+            return failure(error if isinstance(error, dict) else {"message": str(error)}, now=self._now)
+        return UpstreamError("The upstream answered a stream request with a document.")
+
+
+def _is_stream(answer: Answer) -> bool:
+    kind = answer.headers.get("content-type", "")
+    return "json" not in kind and "html" not in kind
 
 
 def _forget(turn: Turn, plan: Plan, call: Call) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from gateway.core.failures import error_of, failure
@@ -134,27 +134,23 @@ class NativeChannel:
     """Chunks of the client's own dialect, passed on as they are and watched."""
 
     def __init__(self, relay: Relay, now: float) -> None:
-        self._relay = relay
+        self.relay = relay
         self._now = now
 
     @property
     def finished(self) -> bool:
-        return self._relay.finished
+        return self.relay.finished
 
     @property
     def ended(self) -> bool:
-        return self._relay.finished
+        return self.relay.finished
 
     @property
     def usage(self) -> Json | None:
-        return self._relay.usage
+        return self.relay.usage
 
     def shows_output(self, frame: Frame) -> bool:
-        return self._relay.shows_output(frame)
-
-    def opens(self, events: bytes) -> bool:
-        """Whether the first events of a stream show output, as far as that can be seen without reading them."""
-        return self._relay.opens(events)
+        return self.relay.shows_output(frame)
 
     def early_failure(self, frame: Frame) -> GatewayError | None:
         if frame.event == "error" or frame.payload.startswith((b'{"error"', b'{"object":"error"')):
@@ -162,17 +158,13 @@ class NativeChannel:
         return None
 
     def feed(self, frames: Sequence[Frame]) -> bytes:
-        return self._relay.feed(frames)
-
-    def pass_on(self, events: bytes, read: Callable[[bytes], Sequence[Frame]]) -> bytes:
-        """`feed` for whole events as they came; `read` frames those that must be looked at."""
-        return self._relay.pass_on(events, read)
+        return self.relay.feed(frames)
 
     def end(self) -> bytes:
-        return self._relay.finish()
+        return self.relay.finish()
 
     def fail(self, error: GatewayError) -> bytes:
-        return self._relay.fail(error)
+        return self.relay.fail(error)
 
     def keep_alive(self, silent_seconds: float) -> bytes:
         return KEEP_ALIVE

@@ -85,11 +85,12 @@ class Source:
 class PassingWay:
     """The way of a stream in the client's own dialect that nobody keeps: bytes, few of which ever become frames."""
 
-    __slots__ = ("_count", "_held", "_opened", "_reader", "_redaction", "_sink", "channel")
+    __slots__ = ("_count", "_held", "_opened", "_reader", "_redaction", "_relay", "_sink", "channel")
     keeping = False
 
     def __init__(self, channel: NativeChannel, reader: sse.SSEReader, redaction: Redaction, sink: Sink) -> None:
         self.channel = channel
+        self._relay = channel.relay
         self._reader = reader
         self._redaction = redaction
         self._sink = sink
@@ -106,13 +107,14 @@ class PassingWay:
         events = self._reader.whole(chunk)
         if not self._opened:
             before = self._count
-            self._opened = self.channel.opens(events) or self._shows_output(events)
+            self._opened = self._relay.opens(events) or self._shows_output(events)
             if not self._opened:
                 if self._count > before:
                     self._held.append(events)
                 return b""
-            events = self._let_go(events)
-        return self.channel.pass_on(events, self._read)
+            if self._held:
+                events = self._let_go(events)
+        return self._relay.pass_on(events, self._read)
 
     def _shows_output(self, events: bytes) -> bool:
         return _opens(self._one_by_one(events), self.channel, self._sink) or self._count > HELD_FRAMES
@@ -123,8 +125,8 @@ class PassingWay:
             if not _opens(self._one_by_one(rest), self.channel, self._sink):
                 raise truncated()
             rest = self._let_go(rest)
-        data = self.channel.pass_on(rest, self._read)
-        return data if self.channel.finished else data + self.channel.end()
+        data = self._relay.pass_on(rest, self._read)
+        return data if self._relay.finished else data + self.channel.end()
 
     async def fail(self, error: GatewayError) -> bytes:
         return self.channel.fail(error)
