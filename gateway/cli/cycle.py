@@ -59,9 +59,17 @@ class Cycle:
     )
 
     def __init__(
-        self, protocol: Protocol, outbox: Outbox, *, head_only: bool, expects_continue: bool, keep_alive: bool
+        self,
+        protocol: Protocol,
+        outbox: Outbox,
+        head_only: bool,
+        expects_continue: bool,
+        keep_alive: bool,
     ) -> None:
-        """`head_only`: the answer has no body, whatever its head says. `keep_alive`: the client wants to go on."""
+        """`head_only`: the answer has no body, whatever its head says. `keep_alive`: the client wants to go on.
+
+        To be given by position: names would cost a dict for each request.
+        """
         self._protocol: Protocol | None = protocol
         self._outbox = outbox
         self._flow: FlowControl = protocol.flow
@@ -98,9 +106,16 @@ class Cycle:
         self._waiting_bytes += len(piece) + _PIECE_BYTES
         if self._waiting_bytes > HIGH_WATER:
             self._flow.pause_reading()
-        self.tell()
+        self._news = True
+        if self._event is not None:
+            self._event.set()
 
-    def tell(self) -> None:
+    def end(self) -> None:
+        """The body is complete."""
+        self.more_body = False
+        self._tell()
+
+    def _tell(self) -> None:
         """Wake who waits in `receive`."""
         self._news = True
         if self._event is not None:
@@ -110,7 +125,7 @@ class Cycle:
         """The client is gone, or will not hear this answer."""
         if not self.complete:
             self.disconnected = True
-        self.tell()
+        self._tell()
 
     # the application's side -------------------------------------------------------------------------------------------
 
@@ -146,7 +161,7 @@ class Cycle:
             return
         kind = message["type"]
         if kind == "http.response.body" and self.started and not self.complete:
-            self._send_body(message.get("body", b""), more=message.get("more_body", False))
+            self._send_body(message.get("body", b""), message.get("more_body", False))
         elif kind == "http.response.start" and not self.started:
             self._send_head(message["status"], message.get("headers", ()))
         else:
@@ -160,6 +175,14 @@ class Cycle:
         if not self._chunked or self._head_only or not data:
             return False  # not begun, or of a length that was told; an empty chunk would be the end
         self._outbox.write(b"%x\r\n%b\r\n" % (len(data), data))
+        return True
+
+    def answer(self, status: int, headers: Headers, body: bytes) -> bool:
+        """What `send` does with the two messages of a whole answer, if there is nothing to wait for."""
+        if self.started or self.disconnected or self._flow.write_paused:
+            return False
+        self._send_head(status, headers)
+        self._send_body(body)
         return True
 
     # the rest ---------------------------------------------------------------------------------------------------------
@@ -195,12 +218,9 @@ class Cycle:
         self._event.clear()
 
     def _taken(self) -> bytes:
-        pieces = self._pieces
-        if not pieces:
-            return b""
-        self._pieces = []
+        pieces, self._pieces = self._pieces, []
         self._waiting_bytes = 0
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return b"".join(pieces)
 
     def _send_head(self, status: int, headers: Headers) -> None:
         self.started = True
@@ -233,7 +253,7 @@ class Cycle:
             return True
         return False
 
-    def _send_body(self, data: bytes, *, more: bool) -> None:
+    def _send_body(self, data: bytes, more: bool = False) -> None:
         outbox = self._outbox
         if self._head_only:
             self._left_to_send = 0

@@ -36,7 +36,7 @@ class Outbox:
         if held:
             self._held = []
             if not self._transport.is_closing():
-                self._transport.write(held[0] if len(held) == 1 else b"".join(held))
+                self._transport.write(b"".join(held))
 
     def close(self) -> None:
         self.flush()

@@ -27,7 +27,7 @@ from gateway.logs import get_logger
 from gateway.surfaces.errors import render_error
 from gateway.surfaces.headers import by_name
 from gateway.surfaces.middleware.body import WHOLE
-from gateway.surfaces.middleware.edge import OFFER
+from gateway.surfaces.middleware.edge import ANSWER, OFFER
 
 HEAD_BYTES = 128 * 1024
 """The parser sets no bound to a request line and headers. Reads are of up to 256 KiB, so this is not an exact one."""
@@ -165,15 +165,17 @@ class Protocol(HttpToolsProtocol):
         if self._upgrades:
             self.scope = scope
             return
+        seen = by_name(scope)
         cycle = self._latest = Cycle(
             self,
             self._outbox,
-            head_only=method == "HEAD",
-            expects_continue=by_name(scope).get(b"expect", b"").lower() == b"100-continue",
-            keep_alive=version != "1.0" and parser.should_keep_alive(),
+            method == "HEAD",
+            b"expect" in seen and seen[b"expect"].lower() == b"100-continue",
+            version != "1.0" and parser.should_keep_alive(),
         )
         scope[OFFER] = cycle.offer
         scope[WHOLE] = cycle.whole
+        scope[ANSWER] = cycle.answer
         if self._is_idle():
             self._running = cycle
             cycle.start(self.app, scope)
@@ -193,8 +195,7 @@ class Protocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         cycle = self._latest
         if cycle is not None and not self._upgrades and not cycle.complete:
-            cycle.more_body = False
-            cycle.tell()
+            cycle.end()
 
     def on_response_complete(self) -> None:
         """Called by the cycle that runs."""

@@ -84,7 +84,12 @@ class Outputs(Generic[Told]):
         Nobody may change what was told any more.
         """
         self._told.append(told)
-        if urgent or not self._may_wait():
+        loop = self._loop
+        if loop is not None:  # as it is for nearly every line, so that nobody asks the system which process this is
+            waits = self._thread == threading.get_ident() and loop.is_running() and not self._settled
+        else:
+            waits = not urgent and self._may_wait()
+        if urgent or not waits:
             self.flush()
         elif len(self._told) >= _TOLD_LINES:
             with self._lock:
@@ -129,10 +134,7 @@ class Outputs(Generic[Told]):
         self._lock.release()
 
     def _may_wait(self) -> bool:
-        """Whether somebody will come back for what waits, which is arranged here."""
-        loop = self._loop
-        if loop is not None:  # as it is for nearly every line, so that nobody asks the system which process this is
-            return self._thread == threading.get_ident() and loop.is_running() and not self._settled
+        """Whether somebody will come back for what waits, which nobody does yet: it is arranged here."""
         running = asyncio._get_running_loop()  # public by its documentation, and needs no exception to say none
         if running is None or self._settled or self._clock() >= self._wait_until:
             return False

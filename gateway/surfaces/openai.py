@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Awaitable, Mapping
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from starlette.types import Receive, Scope, Send
@@ -15,7 +15,7 @@ from gateway.engine.turn import Hints, Model, Turn
 from gateway.errors import InvalidRequest, ModelNotFound
 from gateway.surfaces import reply
 from gateway.surfaces.headers import by_name
-from gateway.surfaces.middleware.body import parse_body, read_body
+from gateway.surfaces.middleware.body import body_at_hand, parse_body, read_body
 
 if TYPE_CHECKING:
     from gateway.config import Limits
@@ -25,6 +25,8 @@ Json = dict[str, Any]
 SESSION_HEADERS = (b"session-id", b"session_id", b"x-session-id", b"conversation_id", b"x-session-affinity")
 """Headers in which programs name their conversation, best first; a hint for prompt caching, never for state."""
 
+
+_SESSION = frozenset(SESSION_HEADERS)
 
 LONGEST_KEY = 255
 """Characters of an Idempotency-Key."""
@@ -41,26 +43,29 @@ class RunEndpoint:
         self._limits = limits
         self._may_be_empty = may_be_empty
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        state = scope["state"]
-        facts: Json = state["facts"]
-        facts["surface"] = self._dialect.name
-        body = await read_body(scope, receive, self._limits)
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        scope["state"]["facts"]["surface"] = self._dialect.name
+        body = body_at_hand(scope, self._limits)
+        if body is None:
+            return self._read(scope, receive, send)
+        return self._answer(scope, receive, send, body)
+
+    async def _read(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # No name here for the body: the turn has it, and lets go of it as soon as nobody needs it any more.
+        await self._answer(scope, receive, send, await read_body(scope, receive, self._limits))
+
+    def _answer(self, scope: Scope, receive: Receive, send: Send, body: bytes) -> Awaitable[None]:
         document: Json = {}
         if not self._may_be_empty or body.strip():
             document, body = parse_body(body, self._limits.json_depth)
-        headers = by_name(scope)
-        turn = Turn(
-            dialect=self._dialect,
-            body=body,
-            document=document,
-            request_id=state["request_id"],
-            hints=Hints(session_id=session_id(headers), owner=state.get("owner", "operator")),
-            facts=facts,
-            once=once_key(headers),
-        )
-        del body, document  # the turn has them, and lets go of them as soon as nobody needs them any more
-        await reply.answer(scope, receive, send, self._limits, partial(self._engine.run, turn))
+        state, headers = scope["state"], by_name(scope)
+        owner = state.get("owner", "operator")
+        hints = _nameless(owner) if _SESSION.isdisjoint(headers) else Hints(session_id(headers), owner)
+        # By position: names would cost a dict.
+        turn = Turn(self._dialect, body, document, state["request_id"], hints, state["facts"])
+        if b"idempotency-key" in headers:
+            turn.once = once_key(headers)
+        return reply.answer(scope, receive, send, self._limits, partial(self._engine.run, turn))
 
 
 class ModelsEndpoint:
@@ -89,6 +94,12 @@ def _row(model: Model) -> Json:
     if model.document is not None:
         return model.document
     return {"id": model.id, "object": "model", "created": model.created, "owned_by": model.owned_by}
+
+
+@lru_cache(maxsize=16)
+def _nameless(owner: str) -> Hints:
+    """Of a conversation that no header names."""
+    return Hints(owner=owner)
 
 
 def session_id(headers: Mapping[bytes, bytes]) -> str:

@@ -27,6 +27,8 @@ Headers = dict[str, str]
 RawHeaders = list[tuple[bytes, bytes]]
 Offer = Callable[[bytes], bool]
 """Sends a piece of a body that has begun, if the server can take it at once; `Sent` has it."""
+Answer = Callable[[int, RawHeaders, bytes], bool]
+"""Sends a whole answer, if the server can take it at once; `Sent` has it."""
 
 _SHORTEST_SECONDS = 0.001
 
@@ -43,7 +45,7 @@ class Reply:
 
     __slots__ = (
         "__weakref__",
-        "_facts",
+        "_answer",
         "_finished",
         "_headers",
         "_limits",
@@ -65,17 +67,15 @@ class Reply:
         "offers",
     )
 
-    def __init__(
-        self, scope: Scope, receive: Receive, send: Send, limits: Limits, loop: asyncio.AbstractEventLoop
-    ) -> None:
+    def __init__(self, receive: Receive, send: Send, limits: Limits, loop: asyncio.AbstractEventLoop) -> None:
         self.committed = False
         self.client_left = False
         self._receive = receive
         self._send = send
         self._offer: Offer | None = getattr(send, "offer", None)
+        self._answer: Answer | None = getattr(send, "answer", None)
         self.offers = self._offer is not None
         self._limits = limits
-        self._facts = scope["state"].setdefault("facts", {})
         self._headers: Headers = {}
         self._voice: Voice | None = None
         self._finished = False
@@ -94,8 +94,9 @@ class Reply:
     async def document(self, body: bytes, headers: Headers) -> None:
         """Send a whole JSON answer."""
         self.committed = self._finished = True
-        await self._start([_DOCUMENT, *_raw(headers), (b"content-length", b"%d" % len(body))])
-        await self._send({"type": "http.response.body", "body": body})
+        head = [_DOCUMENT, *_raw(headers), (b"content-length", b"%d" % len(body))]
+        if self._answer is None or not self._answer(200, head, body):
+            await self._send_both(head, body)
 
     def stream(self, headers: Headers, voice: Voice) -> None:
         """Announce an SSE answer, or tell more of one that was announced; nothing is sent yet."""
@@ -123,8 +124,13 @@ class Reply:
         if self._lock is not None:
             async with self._lock:
                 pass  # a silence that is being filled is filled before
-        await self._commit()
-        await self._send({"type": "http.response.body", "body": data})
+        if self.committed:
+            await self._send({"type": "http.response.body", "body": data})
+        else:
+            self.committed = True
+            head = [*_EVENT_STREAM, *_raw(self._headers)]
+            if self._answer is None or not self._answer(200, head, data):
+                await self._send_both(head, data)
 
     # the client's side ------------------------------------------------------------------------------------------------
 
@@ -143,9 +149,10 @@ class Reply:
             self._rounds.leave(self)
         if self._timer is not None:
             self._timer.cancel()
-        for task in self._tasks:
-            task.cancel()
-        self._tasks.clear()  # the end of such a task tells where it was, and so holds this answer: no circles
+        if self._tasks:
+            for task in self._tasks:
+                task.cancel()
+            self._tasks.clear()  # the end of such a task tells where it was, and so holds this answer: no circles
         self._task = None
 
     def late(self) -> None:
@@ -208,13 +215,15 @@ class Reply:
         if self.committed:
             return
         self.committed = True
-        await self._start([*_EVENT_STREAM, *_raw(self._headers)])
+        headers = [*_EVENT_STREAM, *_raw(self._headers)]
+        await self._send({"type": "http.response.start", "status": 200, "headers": headers})
         self._headers = {}
         self._open = True
 
-    def _start(self, headers: RawHeaders) -> Awaitable[None]:
-        self._facts["status"] = 200
-        return self._send({"type": "http.response.start", "status": 200, "headers": headers})
+    async def _send_both(self, headers: RawHeaders, body: bytes) -> None:
+        """A whole answer that cannot be sent at once."""
+        await self._send({"type": "http.response.start", "status": 200, "headers": headers})
+        await self._send({"type": "http.response.body", "body": body})
 
 
 def _raw(headers: Headers) -> RawHeaders:
@@ -231,7 +240,7 @@ async def answer(
     loop = asyncio.get_running_loop()
     task = asyncio.current_task(loop)
     assert task is not None
-    reply = Reply(scope, receive, send, limits, loop)
+    reply = Reply(receive, send, limits, loop)
     reply.watch(task)
     try:
         await run(reply)

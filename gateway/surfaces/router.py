@@ -26,11 +26,11 @@ class ByMethod:
     """Several endpoints of one path. None of their methods is another's."""
 
     def __init__(self, *endpoints: Endpoint) -> None:
-        self._endpoints = {method: endpoint for endpoint in endpoints for method in endpoint.methods}
-        self.methods = tuple(self._endpoints)
+        self.endpoints = {method: endpoint for endpoint in endpoints for method in endpoint.methods}
+        self.methods = tuple(self.endpoints)
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        return self._endpoints[scope["method"]](scope, receive, send)
+        return self.endpoints[scope["method"]](scope, receive, send)
 
 
 class Router:
@@ -59,6 +59,11 @@ class Router:
             if "{" not in path:
                 known = self.exact.get(path)
                 self.exact[path] = endpoint if known is None else ByMethod(known, endpoint)
+        self._known = {
+            (method, path): endpoint.endpoints[method] if isinstance(endpoint, ByMethod) else endpoint
+            for path, endpoint in self.exact.items()
+            for method in endpoint.methods
+        }
         self.under = dict(under)
         self.pages = pages
         self.sockets = dict(sockets or {})
@@ -69,6 +74,9 @@ class Router:
         path: str = scope["path"]
         if scope["type"] == "websocket":
             return self.sockets.get(path, _no_socket)(scope, receive, send)
+        known = self._known.get((scope["method"], path))
+        if known is not None:
+            return known(scope, receive, send)
         endpoint = self.exact.get(path) or self._of_template(scope)
         if endpoint is None:
             for prefix, (name, candidate) in self.under.items():

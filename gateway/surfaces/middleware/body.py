@@ -59,20 +59,31 @@ async def read_body(scope: Scope, receive: Receive, limits: Bounds) -> bytes:
     UnsupportedEncoding, InvalidRequest (corrupt compression), RequestTimeout (a client that sends no more for
     `limits.idle_seconds`) and ClientLeft.
     """
+    body = body_at_hand(scope, limits)
+    if body is not None:
+        return body
     limit = limits.body_bytes
     seen = by_name(scope)
     length = seen.get(b"content-length", b"")
     if length.isdigit() and int(length) > limit:
         raise _too_large(limit)
     decoders = _decoders(_encodings(scope["headers"])) if b"content-encoding" in seen else ()
+    body = await _received(receive, limit, limits.idle_seconds)
+    for encoding, decoder in decoders:
+        body = _decoded(body, encoding, decoder, limit)
+    return body.removeprefix(_BOM)
+
+
+def body_at_hand(scope: Scope, limits: Bounds) -> bytes | None:
+    """What `read_body` gives, if all of it has come and is not compressed; None otherwise. Raises RequestTooLarge."""
+    if b"content-encoding" in by_name(scope):
+        return None
     whole: Callable[[], bytes | None] = scope.get(WHOLE, _not_yet)
     body = whole()
     if body is None:
-        body = await _received(receive, limit, limits.idle_seconds)
-    elif len(body) > limit:
-        raise _too_large(limit)
-    for encoding, decoder in decoders:
-        body = _decoded(body, encoding, decoder, limit)
+        return None
+    if len(body) > limits.body_bytes:
+        raise _too_large(limits.body_bytes)
     return body.removeprefix(_BOM)
 
 

@@ -37,7 +37,7 @@ _numbers = random.Random()  # noqa: S311 - an id is no secret, and to ask the sy
 
 
 def _new_id() -> str:
-    return _numbers.getrandbits(128).to_bytes(16).hex()
+    return f"{_numbers.getrandbits(128):032x}"
 
 
 def _is_foreign(origin: bytes) -> bool:
@@ -50,6 +50,12 @@ OFFER = "gateway.offer"
 """Where in the scope a server may put a function that sends a piece of a body that has begun, if it can do so at once;
 returns False and does nothing where it cannot."""
 
+ANSWER = "gateway.answer"
+"""Where in the scope a server may put a function that sends a whole answer (status, headers, body), if it can do so at
+once; returns False and does nothing where it cannot."""
+
+_BY_BROWSERS = frozenset({b"origin", b"sec-fetch-site"})
+
 
 class Sent:
     """What has gone to the client so far; called in place of `send`. `status` is 0 until the answer has started.
@@ -57,14 +63,20 @@ class Sent:
     It is 101 once a WebSocket was accepted; `bytes` are then those of the messages, `complete` means closed by us.
     """
 
-    __slots__ = ("_clock", "_extra", "_offer", "_send", "bytes", "complete", "first_at", "status")
+    __slots__ = ("_answer", "_clock", "_extra", "_offer", "_send", "bytes", "complete", "first_at", "status")
 
     def __init__(
-        self, send: Send, extra: RawHeaders, clock: Callable[[], float], offer: Callable[[bytes], bool] | None = None
+        self,
+        send: Send,
+        extra: RawHeaders,
+        clock: Callable[[], float],
+        offer: Callable[[bytes], bool] | None = None,
+        answer: Callable[[int, RawHeaders, bytes], bool] | None = None,
     ) -> None:
-        """`extra`: headers put on whatever answer is sent. `offer`: see `OFFER`."""
+        """`extra`: headers put on whatever answer is sent. `offer`, `answer`: see `OFFER` and `ANSWER`."""
         self._send = send
         self._offer = offer
+        self._answer = answer
         self._extra = extra
         self._clock = clock
         self.status = 0
@@ -96,6 +108,16 @@ class Sent:
         if self._offer is None or not self._offer(data):
             return False
         self.bytes += len(data)
+        return True
+
+    def answer(self, status: int, headers: RawHeaders, body: bytes) -> bool:
+        """Send a whole answer, if the server can take it at once. False: nothing was done."""
+        if self._answer is None or not self._answer(status, headers + self._extra, body):
+            return False
+        self.status = status
+        self.first_at = self._clock()
+        self.bytes = len(body)
+        self.complete = True
         return True
 
 
@@ -148,7 +170,7 @@ class Edge:
         extra = [(b"x-request-id", request_id.encode())]
         if self._cors.on:
             extra += self._cors.headers(seen.get(b"origin", b""))
-        sent = Sent(send, extra, self._clock, scope.get(OFFER))
+        sent = Sent(send, extra, self._clock, scope.get(OFFER), scope.get(ANSWER))
         facts: dict[str, Any] = {}
         state["request_id"], state["facts"], state["sent"] = request_id, facts, sent
         if scope["path"].endswith("/"):
@@ -198,8 +220,8 @@ class Edge:
                     f"The host name {host.decode('latin-1')[:200]!r} is not served here. "
                     "Use localhost or a loopback address, or add the name to server.allowed_hosts."
                 )
-        if b"origin" not in seen and b"sec-fetch-site" not in seen:
-            return None  # no browser
+        if _BY_BROWSERS.isdisjoint(seen):
+            return None
         socket, origin = scope["type"] == "websocket", seen.get(b"origin", b"")
         foreign = seen.get(b"sec-fetch-site") in _FOREIGN_SITES or _is_foreign(origin) or (socket and origin == b"null")
         if (
