@@ -75,13 +75,14 @@ class App:
         self.store = Store(settings.store, workdir) if settings.store.enabled else None
         self.engine = Engine(self.providers, limits=settings.limits, metrics=self.metrics, store=self.store)
         self.router = self._make_router()
-        self._app = self._wrap(self.router)
+        self.requests = self._wrap(self.router)
+        """All but the lifespan. A server that calls this saves a coroutine for each request."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
         else:
-            await self._app(scope, receive, send)
+            await self.requests(scope, receive, send)
 
     # the rooms --------------------------------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from gateway.cli.heads import STARTS, Headers, lines_of
 from gateway.cli.waiting import Event
+from gateway.surfaces.reply import TASK
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Scope
@@ -97,7 +98,7 @@ class Cycle:
         """Let `app` answer, in a task of its own: what it sets in its context, and who cancels it, ends with it."""
         protocol = self._protocol
         assert protocol is not None
-        task = self._task = protocol.loop.create_task(self._run(app, scope))
+        task = self._task = scope[TASK] = protocol.loop.create_task(self._run(app, scope))
         protocol.tasks.add(task)
 
     def put(self, piece: bytes) -> None:
@@ -113,10 +114,6 @@ class Cycle:
     def end(self) -> None:
         """The body is complete."""
         self.more_body = False
-        self._tell()
-
-    def _tell(self) -> None:
-        """Wake who waits in `receive`."""
         self._news = True
         if self._event is not None:
             self._event.set()
@@ -125,7 +122,9 @@ class Cycle:
         """The client is gone, or will not hear this answer."""
         if not self.complete:
             self.disconnected = True
-        self._tell()
+        self._news = True
+        if self._event is not None:
+            self._event.set()
 
     # the application's side -------------------------------------------------------------------------------------------
 
@@ -136,7 +135,8 @@ class Cycle:
         self._news = self._expects_continue = False
         if self._flow.read_paused:
             self._flow.resume_reading()
-        return self._taken()
+        pieces, self._pieces = self._pieces, []
+        return b"".join(pieces)
 
     async def receive(self) -> Message:
         """`receive` of ASGI; returns without a wait what is there."""

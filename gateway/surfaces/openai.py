@@ -14,7 +14,6 @@ from gateway.engine.engine import Engine
 from gateway.engine.turn import Hints, Model, Turn
 from gateway.errors import InvalidRequest, ModelNotFound
 from gateway.surfaces import reply
-from gateway.surfaces.headers import by_name
 from gateway.surfaces.middleware.body import body_at_hand, parse_body, read_body
 
 if TYPE_CHECKING:
@@ -58,7 +57,8 @@ class RunEndpoint:
         document: Json = {}
         if not self._may_be_empty or body.strip():
             document, body = parse_body(body, self._limits.json_depth)
-        state, headers = scope["state"], by_name(scope)
+        state = scope["state"]
+        headers = state["headers"]  # which the reader of the body has asked for
         owner = state.get("owner", "operator")
         hints = _nameless(owner) if _SESSION.isdisjoint(headers) else Hints(session_id(headers), owner)
         # By position: names would cost a dict.

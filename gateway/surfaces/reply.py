@@ -30,6 +30,9 @@ Offer = Callable[[bytes], bool]
 Answer = Callable[[int, RawHeaders, bytes], bool]
 """Sends a whole answer, if the server can take it at once; `Sent` has it."""
 
+TASK = "gateway.task"
+"""Where in the scope a server may put the task in which it calls the application: to ask asyncio is dearer."""
+
 _SHORTEST_SECONDS = 0.001
 
 _DOCUMENT = (b"content-type", b"application/json")
@@ -237,10 +240,9 @@ async def answer(
 
     Whoever else cancels is the server, which stops: the client is told. Raises what `run` raises, and Stopping.
     """
-    loop = asyncio.get_running_loop()
-    task = asyncio.current_task(loop)
+    task: asyncio.Task[object] | None = scope.get(TASK) or asyncio.current_task()
     assert task is not None
-    reply = Reply(receive, send, limits, loop)
+    reply = Reply(receive, send, limits, task.get_loop())
     reply.watch(task)
     try:
         await run(reply)

@@ -105,7 +105,8 @@ def parse_body(body: bytes, depth: int) -> tuple[dict[str, Any], bytes]:
     if not isinstance(document, dict):
         raise InvalidRequest(f"The request body must be a JSON object, not {_kind(document)}.")
     # So many brackets are needed to nest so deep: most bodies need not be walked.
-    if _brackets(body, depth) > depth and _deeper(document, depth):
+    opening = body.count(b"{") + body.count(b"[") if len(body) <= _SHORT_BYTES else _brackets(body, depth)
+    if opening > depth and _deeper(document, depth):
         raise _too_deep(document, depth)
     return document, body
 
@@ -219,9 +220,7 @@ def _decoded(data: bytes, encoding: str, new_decoder: _NewDecoder, limit: int) -
 
 
 def _brackets(body: bytes, enough: int) -> int:
-    """How many brackets open in a body; of a long one no more than `enough` and one are counted."""
-    if len(body) <= _SHORT_BYTES:
-        return body.count(b"{") + body.count(b"[")
+    """How many brackets open in a long body; no more than `enough` and one of a kind are counted."""
     found = 0
     for bracket in (b"{", b"["):
         at = body.find(bracket)

@@ -37,7 +37,7 @@ _numbers = random.Random()  # noqa: S311 - an id is no secret, and to ask the sy
 
 
 def _new_id() -> str:
-    return f"{_numbers.getrandbits(128):032x}"
+    return _numbers.getrandbits(128).to_bytes(16).hex()
 
 
 def _is_foreign(origin: bytes) -> bool:
