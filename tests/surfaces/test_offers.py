@@ -10,8 +10,9 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.config import Settings
 from gateway.surfaces import reply
-from gateway.surfaces.middleware.edge import OFFER, Sent
+from gateway.surfaces.middleware.edge import ANSWER, OFFER, Sent
 from gateway.surfaces.reply import Reply
+from tests.cli.raw import Wire, app_of, bare, until
 from tests.serving import serving
 from tests.surfaces.test_reply import Peer, Silent, scope
 
@@ -63,6 +64,47 @@ async def test_a_server_without_offers_gets_everything_as_messages() -> None:
 
     await reply.answer(scope(), peer.receive, sent, Settings().limits, run)
     assert [message.get("body") for message in peer.got] == [None, b"one", b""]
+
+
+class Whole(Server):
+    """A server that takes whole answers at once while it is `willing`."""
+
+    def answer(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> bool:
+        if self.willing:
+            self.got.append({"type": "answered", "status": status, "headers": headers, "body": body})
+        return self.willing
+
+
+@pytest.mark.proves("SPEED-at-once")
+@pytest.mark.parametrize("willing", [True, False])
+@pytest.mark.parametrize("streams", [True, False])
+async def test_a_whole_answer_is_one_call_of_a_willing_server_and_counts_the_same(streams: bool, willing: bool) -> None:
+    server = Whole()
+    server.willing = willing
+    sent = Sent(server.send, [(b"x", b"1")], lambda: 7.0, server.offer, server.answer)
+
+    async def run(answer: Reply) -> None:
+        if streams:
+            answer.stream({"Y": "2"}, Silent())
+            await answer.finish(b"body")
+        else:
+            await answer.document(b"body", {"Y": "2"})
+
+    await reply.answer(scope(), server.receive, sent, Settings().limits, run)
+    kinds = [message["type"] for message in server.got]
+    assert kinds == (["answered"] if willing else ["http.response.start", "http.response.body"])
+    assert server.got[0]["status"] == 200 and server.got[-1]["body"] == b"body"
+    kind = b"text/event-stream; charset=utf-8" if streams else b"application/json"
+    assert {(b"content-type", kind), (b"y", b"2"), (b"x", b"1")} <= set(server.got[0]["headers"])
+    assert (sent.status, sent.bytes, sent.complete, sent.first_at) == (200, 4, True, 7.0)
+
+
+async def test_an_answer_that_is_refused_leaves_no_trace() -> None:
+    server = Whole()
+    server.willing = False
+    sent = Sent(server.send, [], lambda: 7.0, server.offer, server.answer)
+    assert not sent.answer(200, [], b"body")
+    assert (sent.status, sent.bytes, sent.complete, sent.first_at, server.got) == (0, 0, False, None, [])
 
 
 class App:
@@ -145,3 +187,46 @@ async def test_a_connection_whose_client_does_not_read_refuses_and_so_does_one_w
             await app.done.wait()
         writer.transport.abort()
     assert app.taken == [False, False, False]
+
+
+@pytest.mark.proves("SPEED-at-once", "SPEED-one-write", "HTTP-framing")
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [([(b"Content-Length", b"4")], b"content-length: 4\r\n\r\nbody"), ([], b"chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n")],
+)
+async def test_a_whole_answer_is_framed_as_its_messages_are_and_given_once(
+    headers: list[tuple[bytes, bytes]], expected: bytes
+) -> None:
+    taken: list[bool] = []
+
+    @app_of
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        taken.append(scope[ANSWER](200, headers, b"body"))
+        taken.append(scope[ANSWER](200, headers, b"again"))
+
+    wire = Wire()
+    line, state = bare(app, wire)
+    line.data_received(REQUEST)
+    await until(lambda: len(taken) == 2 and wire.written)
+    line.connection_lost(None)
+    await until(lambda: not state.tasks)
+    assert taken == [True, False]
+    assert wire.written.endswith(expected) and wire.written.count(b"HTTP/1.1 200 OK") == 1
+
+
+@pytest.mark.proves("SPEED-at-once")
+async def test_a_whole_answer_waits_for_a_client_that_does_not_read_and_is_not_given_to_one_that_left() -> None:
+    taken: list[bool] = []
+
+    @app_of
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        taken.append(scope[ANSWER](200, [], b"body"))
+        line.connection_lost(None)
+        taken.append(scope[ANSWER](200, [], b"body"))
+
+    wire = Wire()
+    line, state = bare(app, wire)
+    line.pause_writing()
+    line.data_received(REQUEST)
+    await until(lambda: len(taken) == 2 and not state.tasks)
+    assert taken == [False, False] and wire.written == b""

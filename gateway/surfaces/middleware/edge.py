@@ -112,10 +112,13 @@ class Sent:
 
     def answer(self, status: int, headers: RawHeaders, body: bytes) -> bool:
         """Send a whole answer, if the server can take it at once. False: nothing was done."""
-        if self._answer is None or not self._answer(status, headers + self._extra, body):
+        if self._answer is None:
             return False
-        self.status = status
-        self.first_at = self._clock()
+        before = self.status, self.first_at
+        self.status, self.first_at = status, self._clock()  # one whose headers cannot be sent has begun all the same
+        if not self._answer(status, headers + self._extra, body):
+            self.status, self.first_at = before
+            return False
         self.bytes = len(body)
         self.complete = True
         return True
