@@ -60,12 +60,7 @@ class Cycle:
     )
 
     def __init__(
-        self,
-        protocol: Protocol,
-        outbox: Outbox,
-        head_only: bool,
-        expects_continue: bool,
-        keep_alive: bool,
+        self, protocol: Protocol, outbox: Outbox, head_only: bool, expects_continue: bool, keep_alive: bool
     ) -> None:
         """`head_only`: the answer has no body, whatever its head says. `keep_alive`: the client wants to go on.
 

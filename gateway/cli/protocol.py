@@ -71,7 +71,7 @@ class Protocol(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.app = getattr(self.app, "requests", self.app)
+        self.app = getattr(self.app, "requests", self.app)  # what `App` has for servers, without its lifespan
         self.pipeline: list[tuple[Cycle, Callable[[], None]]] = []  # type: ignore[assignment]
         self._latest: Cycle | None = None
         """Of the request that came last, whose body may still be coming."""

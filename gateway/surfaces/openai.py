@@ -24,7 +24,6 @@ Json = dict[str, Any]
 SESSION_HEADERS = (b"session-id", b"session_id", b"x-session-id", b"conversation_id", b"x-session-affinity")
 """Headers in which programs name their conversation, best first; a hint for prompt caching, never for state."""
 
-
 _SESSION = frozenset(SESSION_HEADERS)
 
 LONGEST_KEY = 255
