@@ -40,6 +40,8 @@ _PRIVATE = frozenset({"openai-organization", "openai-project"})
 class Attempt:
     """One upstream call and the relay of its answer."""
 
+    __slots__ = ("_limits", "_metrics", "_now", "_redaction", "_upstream")
+
     def __init__(self, upstream: Upstream, limits: Limits, metrics: Metrics, *, now: float) -> None:
         self._upstream = upstream
         self._limits = limits
@@ -60,12 +62,20 @@ class Attempt:
         return self._relay_stream(turn, plan, sink, call) if relayed else self._relay_whole(turn, plan, sink, call)
 
     async def _relay_whole(self, turn: Turn, plan: Plan, sink: Sink, call: Call) -> None:
-        answer = await self._open(turn, call)
+        try:
+            answer = await self._upstream.open(call)
+        except GatewayError as error:
+            raise self._refused(turn, error) from error.__cause__
+        self._answered(turn, answer)
+        body = None if call.stream else answer.whole()
+        if body is not None:
+            await self._relay_document(turn, plan, sink, answer, body)
+            return
         try:
             if call.stream:
                 await self._fold(turn, plan, sink, answer)
             else:
-                await self._relay_document(turn, plan, sink, answer)
+                await self._relay_document(turn, plan, sink, answer, await answer.read())
         finally:
             await answer.aclose()
 
@@ -77,28 +87,42 @@ class Attempt:
         try:
             answer = await self._upstream.open(call)
         except GatewayError as error:
-            answered = error.answered if isinstance(error, UpstreamFault) else 0
-            self._metrics.upstream_answer(self._upstream.name, answered)
-            if answered:
-                turn.facts["upstream_status"] = answered
-            self._redaction.know(self._upstream.secrets())
-            raise self._redaction.error(error) from error.__cause__
-        self._redaction.know(self._upstream.secrets())
-        self._metrics.upstream_answer(self._upstream.name, answer.status)
-        turn.facts["upstream_status"] = answer.status
+            raise self._refused(turn, error) from error.__cause__
+        self._answered(turn, answer)
         return answer
+
+    def _answered(self, turn: Turn, answer: Answer) -> None:
+        upstream = self._upstream
+        self._redaction.know(upstream.secrets())
+        self._metrics.upstream_answer(upstream.name, answer.status)
+        turn.facts["upstream_status"] = answer.status
+
+    def _refused(self, turn: Turn, error: GatewayError) -> GatewayError:
+        answered = error.answered if isinstance(error, UpstreamFault) else 0
+        self._metrics.upstream_answer(self._upstream.name, answered)
+        if answered:
+            turn.facts["upstream_status"] = answered
+        self._redaction.know(self._upstream.secrets())
+        return self._redaction.error(error)
 
     # JSON from upstream ---------------------------------------------------------------------------------------------
 
-    async def _relay_document(self, turn: Turn, plan: Plan, sink: Sink, answer: Answer) -> None:
-        body = await answer.read()
+    def _relay_document(self, turn: Turn, plan: Plan, sink: Sink, answer: Answer, body: bytes) -> Awaitable[None]:
         document = _readable(body)
         turn.facts["usage"] = document.get("usage")
         if plan.relay is not None:
             _check_answered(document, self._now)
-            if turn.record is not None:
-                await self._keep_relayed(turn, turn.record, plan, document)
-                body = json.dumps({**document, "id": plan.answer_id})
+            if turn.record is None:
+                return sink.document(body, {**_relayed_headers(answer), **plan.headers})
+        return self._encode_document(turn, plan, sink, answer, body, document)
+
+    async def _encode_document(
+        self, turn: Turn, plan: Plan, sink: Sink, answer: Answer, body: bytes, document: Json
+    ) -> None:
+        """`_relay_document` for answers of which more than the bytes counts."""
+        if plan.relay is not None and turn.record is not None:
+            await self._keep_relayed(turn, turn.record, plan, document)
+            body = json.dumps({**document, "id": plan.answer_id})
         if plan.exchange is None or plan.relayed:
             if plan.exchange is not None and turn.record is not None and "output" in document:
                 await self._send_response(turn, plan, sink, document, answer)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from gateway.core.usage import UNTOLD, counts
 from gateway.engine.turn import Turn
-from gateway.errors import GatewayError
 from gateway.store.rows import LedgerRow
 from gateway.upstreams import Upstream
 
@@ -32,49 +31,24 @@ class Books:
             kept = turn.record is not None
             turn.id = self._store.new_id() if kept else f"{self._process}.{next(self._turns)}"
 
-    def entry(self, turn: Turn, upstream: Upstream, attempt: int) -> Entry:
-        """A context around one attempt, from before its call to its end, however it ends."""
-        return Entry(self._store, turn, upstream, attempt)
-
-
-class Entry:
-    """One attempt, and its row."""
-
-    __slots__ = ("_attempt", "_store", "_turn", "_upstream")
-
-    def __init__(self, store: Store | None, turn: Turn, upstream: Upstream, attempt: int) -> None:
-        self._store = store
-        self._turn = turn
-        self._upstream = upstream
-        self._attempt = attempt
-
-    def __enter__(self) -> None:
-        self._turn.facts["usage"] = None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+    def put(self, turn: Turn, upstream: Upstream, attempt: int, status: str) -> None:
+        """Write down an attempt that is over, however it ended."""
         if self._store is None:
             return
-        if error is None:
-            status = "failed" if "error" in self._turn.facts else "completed"
-        else:
-            status = "failed" if isinstance(error, GatewayError) else "cancelled"
-        self._store.ledger.put(_row(self._turn, self._upstream, self._attempt, status))
-
-
-def _row(turn: Turn, upstream: Upstream, attempt: int, status: str) -> LedgerRow:
-    facts = turn.facts
-    told = facts["counts"] = counts(facts.get("usage"))
-    return LedgerRow(  # without names, which would cost more than the row
-        turn.id,
-        turn.hints.owner,
-        turn.dialect.name,
-        upstream.name,
-        facts.get("model") or "",
-        attempt,
-        facts.get("key"),
-        upstream.account or None,
-        status,
-        *told,
-        "none" if told == UNTOLD else "upstream",
-        turn.request_id,
-    )
+        facts = turn.facts
+        told = facts["counts"] = counts(facts.get("usage"))
+        row = LedgerRow(  # without names, which would cost more than the row
+            turn.id,
+            turn.hints.owner,
+            turn.dialect.name,
+            upstream.name,
+            facts.get("model") or "",
+            attempt,
+            facts.get("key"),
+            upstream.account or None,
+            status,
+            *told,
+            "none" if told == UNTOLD else "upstream",
+            turn.request_id,
+        )
+        self._store.ledger.put(row)

@@ -96,7 +96,8 @@ class Engine:
 
     async def _run(self, turn: Turn, sink: Sink) -> None:
         try:
-            target = self._providers.settled(turn.model) or await self._providers.choose(turn.model)
+            model = turn.model
+            target = self._providers.settled(model) or await self._providers.choose(model)
             if self.state is None:
                 await self._run_somewhere(turn, target, sink)
             else:
@@ -163,17 +164,29 @@ class Engine:
             turn.facts.update({"instead_of": None, "upstream_status": None, **told})
             raise self._providers.advised(error) from error.__cause__
 
-    async def _run_on(
+    def _run_on(
         self, target: Target, turn: Turn, sink: Sink, *, fallback: bool = False, patience: float | None
-    ) -> None:
+    ) -> Awaitable[None]:
         """`patience`: the longest wait before a retry, while somebody else could stand in; None: nobody is left."""
         upstream, facts = target.provider.upstream, turn.facts
         facts["model"], facts["upstream"], facts["dialect"] = target.model, upstream.name, turn.dialect.name
         self._books.opened(turn)
+        if fallback or turn.record is not None or turn.origins or turn.places:
+            plan = None
+        else:
+            plan = passing_plan(turn, target)
+        if plan is not None:  # as most turns: what has to be asked or changed before has a way of its own
+            return self._call(upstream, patience, turn, plan, sink)
+        return self._run_planned(target, turn, sink, fallback=fallback, patience=patience)
+
+    async def _run_planned(
+        self, target: Target, turn: Turn, sink: Sink, *, fallback: bool, patience: float | None
+    ) -> None:
+        upstream = target.provider.upstream
         if turn.record is not None or turn.origins:
             turn = await _readable(turn, target)
         try:
-            plan = passing_plan(turn, target) or await make_plan(turn, target, self._continuity)
+            plan = await make_plan(turn, target, self._continuity)
             if fallback:
                 plan.headers["x-gateway-upstream"] = target.provider.name
             if isinstance(plan, Batch):
@@ -200,10 +213,11 @@ class Engine:
         while True:
             attempt = Attempt(upstream, self._limits, self._metrics, now=self._clock())
             call = Call(plan.route, plan.body, plan.stream, turn.request_id, plan.session_id, plan.lite)
+            turn.facts["usage"] = None
             try:
-                with self._books.entry(turn, upstream, retries + repairs + cuts + 1):
-                    await attempt.run(turn, plan, sink, call)
+                await attempt.run(turn, plan, sink, call)
             except GatewayError as error:
+                self._books.put(turn, upstream, retries + repairs + cuts + 1, "failed")
                 turn.facts["attempt_failed"] = error.code
                 if sink.committed:
                     raise
@@ -223,7 +237,12 @@ class Engine:
                 retries += 1
                 self._metrics.retried(upstream.name)
                 await self._sleep(delay)
+            except BaseException:
+                self._books.put(turn, upstream, retries + repairs + cuts + 1, "cancelled")
+                raise
             else:
+                status = "failed" if "error" in turn.facts else "completed"  # told inside the stream
+                self._books.put(turn, upstream, retries + repairs + cuts + 1, status)
                 return
 
     # record ---------------------------------------------------------------------------------------------------------

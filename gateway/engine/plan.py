@@ -134,13 +134,13 @@ def _relay_plan(turn: Turn, target: Target) -> Plan | None:
     relayed = turn.dialect.relay(turn.document, renamed)
     if relayed is None:
         return None
-    plan = Plan(
-        route=_ROUTES[turn.dialect.name],
-        stream=turn.document.get("stream") is True,
-        body=_relayed_body(turn, relayed),
-        session_id=turn.hints.session_id,
-        exchange=relayed.exchange,
-        relay=relayed.relay,
+    plan = Plan(  # mostly without names: each would cost
+        _ROUTES[turn.dialect.name],
+        turn.document.get("stream") is True,
+        turn.body if relayed.body is None and not relayed.edits else _relayed_body(turn, relayed),
+        turn.hints.session_id,
+        relayed.exchange,
+        relayed.relay,
         relayed=True,
     )
     if relayed.exchange is not None:

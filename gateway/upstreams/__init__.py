@@ -6,7 +6,7 @@ it does not retry (the engine does, asking `delay` and `repair`), does not read 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -119,6 +119,13 @@ class Answer(Protocol):
         """
         ...
 
+    def whole(self) -> bytes | None:
+        """The whole body, if it came with the head, as most do: then the answer is closed. None: `read` waits for it.
+
+        Raises UpstreamError beyond `limits.response_bytes`.
+        """
+        ...
+
     async def read(self) -> bytes:
         """The whole body.
 
@@ -190,7 +197,7 @@ class Upstream(Protocol):
         """Seconds to wait before attempt number `attempt` (1 is the first retry), or None: give up."""
         ...
 
-    async def open(self, call: Call) -> Answer:
+    def open(self, call: Call) -> Awaitable[Answer]:
         """Send one call and return its 2xx answer, unread.
 
         Raises OAuthUnavailable, UpstreamAuth, UpstreamRefusal (4xx, mapped and wrapped), UpstreamOverloaded,

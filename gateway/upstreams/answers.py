@@ -34,7 +34,6 @@ class HTTPAnswer:
         raw: Sequence[tuple[bytes, bytes]],
         stream: httpx2.AsyncByteStream,
         host: str,
-        *,
         limit: int,
         whole: float,
         codings: tuple[str, ...] = (),
@@ -96,13 +95,20 @@ class HTTPAnswer:
             else:
                 raise UpstreamError(f"{self._host} answered in an encoding it was not asked for.")
 
+    def whole(self) -> bytes | None:
+        """The whole body, if it came in one read with its head, as most do."""
+        stream = self._stream
+        if not isinstance(stream, Exchange) or not stream.complete or self._encodings:
+            return None
+        body = stream.rest()
+        if len(body) > self._limit:
+            raise self._too_long()
+        return body
+
     async def read(self) -> bytes:
         """The whole body, in at most `limits.json_seconds` and `limits.response_bytes`."""
-        stream = self._stream
-        if isinstance(stream, Exchange) and stream.complete and not self._encodings:
-            body = stream.rest()  # it came in one read with its head, as most do
-            if len(body) > self._limit:
-                raise self._too_long()
+        body = self.whole()
+        if body is not None:
             return body
         pieces: list[bytes] = []
         size = 0

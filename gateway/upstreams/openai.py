@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -122,14 +122,11 @@ class OpenAIUpstream:
     def delay(self, attempt: int, error: GatewayError) -> float | None:
         return retry.delay(attempt, error, limit=self._retries, random=self._random)
 
-    async def open(self, call: Call) -> Answer:
+    def open(self, call: Call) -> Awaitable[Answer]:
         headers = [(b"X-Request-ID", call.request_id.encode("ascii", "replace"))]
         wait = None if call.stream else self._json_seconds
         to = self._routes[call.route, call.stream]
-        answer = await self._line.send(Outgoing("POST", to, headers, call.body, wait))
-        if 200 <= answer.status < 300:
-            return answer
-        raise await self._refused(answer)
+        return self._line.send(Outgoing("POST", to, headers, call.body, wait), self._refused)
 
     async def forward(self, forward: Forward) -> Answer:
         url = self._address(forward.path)

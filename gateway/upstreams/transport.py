@@ -7,7 +7,7 @@ headers, cookies and redirects that nobody wants here, at ten times the cost.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -124,6 +124,10 @@ def destination(url: httpx2.URL, common: RawHeaders | None = None, *, codings: t
     return Destination(url, [(b"Host", url.netloc), *(common or ()), (b"Accept-Encoding", accepted)])
 
 
+Refused = Callable[[HTTPAnswer], Awaitable[GatewayError]]
+"""Reads an answer that is not what was asked for; the error to raise in its place."""
+
+
 class Line:
     """The way to one upstream: a transport and the patience that goes with it."""
 
@@ -148,10 +152,11 @@ class Line:
             }
         return found
 
-    async def send(self, outgoing: Outgoing) -> HTTPAnswer:
-        """Send a request and return its answer, unread, whatever its status is.
+    async def send(self, outgoing: Outgoing, refused: Refused | None = None) -> HTTPAnswer:
+        """Send a request and return its answer, unread. `refused` is what to do with one that is not 2xx.
 
-        Raises UpstreamUnavailable, UpstreamTimeout, UpstreamError, and what a body that comes in pieces raises.
+        Raises UpstreamUnavailable, UpstreamTimeout, UpstreamError, what a body that comes in pieces raises, and what
+        `refused` gives.
         """
         patience, transport, to = self._patience, self._transport, outgoing.to
         timeouts = self._timeouts(outgoing)
@@ -174,9 +179,10 @@ class Line:
                 raise
             raise told from error
         whole = outgoing.wait or patience.whole
-        return HTTPAnswer(
-            status, headers, stream, to.host, limit=patience.answer_bytes, whole=whole, codings=outgoing.codings
-        )
+        answer = HTTPAnswer(status, headers, stream, to.host, patience.answer_bytes, whole, outgoing.codings)
+        if refused is None or 200 <= status < 300:
+            return answer
+        raise await refused(answer)
 
     async def refusal_body(self, answer: HTTPAnswer) -> bytes:
         """The body of an answer that is not 2xx, as much of it as can be had; closes the answer."""

@@ -47,6 +47,9 @@ class _Inside:
     def chunks(self, take: Taker | None = None) -> AsyncIterator[bytes]:
         return self._answer.chunks(take)
 
+    def whole(self) -> None:
+        """Never: the place is held until `aclose`."""
+
     async def read(self) -> bytes:
         return await self._answer.read()
 

@@ -26,6 +26,9 @@ class Answered:
         yield b"piece"
         self.over = True
 
+    def whole(self) -> bytes | None:
+        return None
+
     async def read(self) -> bytes:
         return b"whole"
 

@@ -23,6 +23,10 @@ __all__ = ["DIALECT", "ChatDialect", "ChatExchange"]
 Json = dict[str, Any]
 
 
+_UNFED = ChunkRelay(include_usage=False)
+"""In the place of the relay of a stream, for answers that are none."""
+
+
 class ChatExchange:
     """One chat request and the encoding of its answer; an `Exchange`."""
 
@@ -71,6 +75,8 @@ class ChatDialect:
         """
         if not isinstance(document.get("messages"), list) or not isinstance(document.get("model"), str):
             return None
+        if document.get("stream") is not True:
+            return Relayed(edits=edits(document, model=model), relay=_UNFED)
         options = document.get("stream_options")
         include_usage = isinstance(options, dict) and options.get("include_usage") is True
         relay = ChunkRelay(include_usage=include_usage, choices=answers(document))

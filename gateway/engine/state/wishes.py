@@ -37,7 +37,8 @@ def wish_of(dialect: Dialect, document: Json, keeper: str) -> Wish | None:
     if keeper == "off":
         return None
     ours = keeper == "gateway"
-    keep = _is_kept(dialect, document)
+    store = document.get("store")
+    keep = store is not False if dialect.keeps == "unless_told" else store is True and dialect.keeps == "when_told"
     if not dialect.continues:
         return Wish(ours, keep=True) if ours and keep else None
     wish = Wish(
@@ -50,13 +51,6 @@ def wish_of(dialect: Dialect, document: Json, keeper: str) -> Wish | None:
     )
     wanted = (ours and keep) or wish.background or wish.continues or (ours and _refers(document.get("input")))
     return wish if wanted else None
-
-
-def _is_kept(dialect: Dialect, document: Json) -> bool:
-    store = document.get("store")
-    if dialect.keeps == "unless_told":
-        return store is not False
-    return dialect.keeps == "when_told" and store is True
 
 
 def _text(value: object) -> str:

@@ -97,6 +97,7 @@ class Exchange(httpx2.AsyncByteStream):
         pieces = self._pieces
         piece = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         pieces.clear()
+        self.held = 0
         return piece
 
     async def aclose(self) -> None:
