@@ -112,37 +112,28 @@ class Attempt:
         turn.facts["usage"] = document.get("usage")
         if plan.relay is not None:
             _check_answered(document, self._now)
-            if turn.record is None:
-                return sink.document(body, {**_relayed_headers(answer), **plan.headers})
-        return self._encode_document(turn, plan, sink, answer, body, document)
-
-    async def _encode_document(
-        self, turn: Turn, plan: Plan, sink: Sink, answer: Answer, body: bytes, document: Json
-    ) -> None:
-        """`_relay_document` for answers of which more than the bytes counts."""
-        if plan.relay is not None and turn.record is not None:
-            await self._keep_relayed(turn, turn.record, plan, document)
-            body = json.dumps({**document, "id": plan.answer_id})
-        if plan.exchange is None or plan.relayed:
-            if plan.exchange is not None and turn.record is not None and "output" in document:
-                await self._send_response(turn, plan, sink, document, answer)
-                return
-            if plan.exchange is not None and document.get("object") == "response":
+            if turn.record is not None:
+                return self._keep_relayed(turn, plan, sink, document, answer)
+        elif plan.exchange is not None:
+            if not plan.relayed or (turn.record is not None and "output" in document):
+                if plan.outbound is not None:
+                    document = plan.outbound.response(document, seed=turn.request_id, created=int(self._now))
+                    turn.facts["usage"] = document.get("usage")
+                return self._send_response(turn, plan, sink, document, answer)
+            if document.get("object") == "response":
                 whole = complete_response(document)
                 body = body if whole is document else json.dumps(whole)
-            await sink.document(body, {**_relayed_headers(answer), **plan.headers})
-            return
-        if plan.outbound is not None:
-            document = plan.outbound.response(document, seed=turn.request_id, created=int(self._now))
-            turn.facts["usage"] = document.get("usage")
-        await self._send_response(turn, plan, sink, document, answer)
+        return sink.document(body, {**_relayed_headers(answer), **plan.headers})
 
-    async def _keep_relayed(self, turn: Turn, record: Record, plan: Plan, document: Json) -> None:
+    async def _keep_relayed(self, turn: Turn, plan: Plan, sink: Sink, document: Json, answer: Answer) -> None:
         """Keep an answer that passes as it is: what it says in the inner language, under our id for it."""
         assert plan.exchange is not None
         assert plan.outbound is not None
+        assert turn.record is not None
         response = plan.outbound.response(document, seed=turn.request_id, created=int(self._now))
-        await record.ended(plan.exchange, {**response, "id": plan.answer_id})
+        await turn.record.ended(plan.exchange, {**response, "id": plan.answer_id})
+        body = json.dumps({**document, "id": plan.answer_id})
+        await sink.document(body, {**_relayed_headers(answer), **plan.headers})
 
     async def _send_response(self, turn: Turn, plan: Plan, sink: Sink, document: Json, answer: Answer) -> None:
         assert plan.exchange is not None

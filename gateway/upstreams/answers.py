@@ -34,6 +34,7 @@ class HTTPAnswer:
         raw: Sequence[tuple[bytes, bytes]],
         stream: httpx2.AsyncByteStream,
         host: str,
+        *,
         limit: int,
         whole: float,
         codings: tuple[str, ...] = (),

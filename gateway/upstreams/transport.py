@@ -179,7 +179,9 @@ class Line:
                 raise
             raise told from error
         whole = outgoing.wait or patience.whole
-        answer = HTTPAnswer(status, headers, stream, to.host, patience.answer_bytes, whole, outgoing.codings)
+        answer = HTTPAnswer(
+            status, headers, stream, to.host, limit=patience.answer_bytes, whole=whole, codings=outgoing.codings
+        )
         if refused is None or 200 <= status < 300:
             return answer
         raise await refused(answer)
