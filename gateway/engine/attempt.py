@@ -47,8 +47,6 @@ class Attempt:
         self._limits = limits
         self._metrics = metrics
         self._now = now
-        self._redaction = Redaction()
-        """Knows what the call was made with as soon as it was made: until then a login may be refreshed."""
 
     def run(self, turn: Turn, plan: Plan, sink: Sink, call: Call) -> Awaitable[None]:
         """Raises GatewayError for every failure that the client has not been told of.
@@ -57,9 +55,12 @@ class Attempt:
         """
         if "attempt_failed" not in turn.facts:  # the wait before a retry is not the gateway's own time
             self._metrics.added(time.perf_counter() - turn.started)
+        if not call.stream:
+            return self._relay_whole(turn, plan, sink, call)
+        self._redaction = Redaction()
+        """Knows what the call was made with as soon as it was made: until then a login may be refreshed."""
         folded = plan.relay is None and plan.exchange is not None and not plan.exchange.request.stream
-        relayed = call.stream and not folded
-        return self._relay_stream(turn, plan, sink, call) if relayed else self._relay_whole(turn, plan, sink, call)
+        return self._relay_folded(turn, plan, sink, call) if folded else self._relay_stream(turn, plan, sink, call)
 
     async def _relay_whole(self, turn: Turn, plan: Plan, sink: Sink, call: Call) -> None:
         try:
@@ -67,20 +68,24 @@ class Attempt:
         except GatewayError as error:
             raise self._refused(turn, error) from error.__cause__
         self._answered(turn, answer)
-        body = None if call.stream else answer.whole()
+        body = answer.whole()
         if body is not None:
             await self._relay_document(turn, plan, sink, answer, body)
             return
         try:
-            if call.stream:
-                await self._fold(turn, plan, sink, answer)
-            else:
-                await self._relay_document(turn, plan, sink, answer, await answer.read())
+            await self._relay_document(turn, plan, sink, answer, await answer.read())
+        finally:
+            await answer.aclose()
+
+    async def _relay_folded(self, turn: Turn, plan: Plan, sink: Sink, call: Call) -> None:
+        answer = await self._open(turn, call)
+        try:
+            await self._fold(turn, plan, sink, answer)
         finally:
             await answer.aclose()
 
     async def _open(self, turn: Turn, call: Call) -> Answer:
-        """The upstream's answer, to be closed: its connection is given back, or ended if the answer was not read whole.
+        """The upstream's stream, to be closed: its connection is given back, or ended if it was not read to its end.
 
         Raises the GatewayError that the upstream answered with, redacted.
         """
@@ -88,13 +93,12 @@ class Attempt:
             answer = await self._upstream.open(call)
         except GatewayError as error:
             raise self._refused(turn, error) from error.__cause__
+        self._redaction.know(self._upstream.secrets())
         self._answered(turn, answer)
         return answer
 
     def _answered(self, turn: Turn, answer: Answer) -> None:
-        upstream = self._upstream
-        self._redaction.know(upstream.secrets())
-        self._metrics.upstream_answer(upstream.name, answer.status)
+        self._metrics.upstream_answer(self._upstream.name, answer.status)
         turn.facts["upstream_status"] = answer.status
 
     def _refused(self, turn: Turn, error: GatewayError) -> GatewayError:
@@ -102,8 +106,7 @@ class Attempt:
         self._metrics.upstream_answer(self._upstream.name, answered)
         if answered:
             turn.facts["upstream_status"] = answered
-        self._redaction.know(self._upstream.secrets())
-        return self._redaction.error(error)
+        return Redaction(self._upstream.secrets()).error(error)
 
     # JSON from upstream ---------------------------------------------------------------------------------------------
 

@@ -135,22 +135,20 @@ class Line:
         self._transport = transport
         self._patience = patience
         self._known_timeouts: dict[tuple[float | None, bool], dict[str, float]] = {}
+        """By `wait` and whether the body is here; there are a handful of them."""
 
-    def _timeouts(self, outgoing: Outgoing) -> dict[str, float]:
-        """Those of such a request, in the words of httpx2. There are a handful of them."""
-        key = outgoing.wait, isinstance(outgoing.body, bytes)
-        found = self._known_timeouts.get(key)
-        if found is None:
-            patience = self._patience
-            silence = patience.idle if outgoing.wait is None else outgoing.wait
-            found = self._known_timeouts[key] = {
-                "connect": patience.connect,
-                "pool": patience.connect,
-                # A server may think long about a whole body, but not about its next piece.
-                "write": silence if key[1] else patience.idle,
-                "read": silence,
-            }
-        return found
+    def _timeouts(self, wait: float | None, whole: bool) -> dict[str, float]:
+        """Those of requests with such a wait, whose body is here or comes in pieces, in the words of httpx2."""
+        patience = self._patience
+        silence = patience.idle if wait is None else wait
+        made = self._known_timeouts[wait, whole] = {
+            "connect": patience.connect,
+            "pool": patience.connect,
+            # A server may think long about a whole body, but not about its next piece.
+            "write": silence if whole else patience.idle,
+            "read": silence,
+        }
+        return made
 
     async def send(self, outgoing: Outgoing, refused: Refused | None = None) -> HTTPAnswer:
         """Send a request and return its answer, unread. `refused` is what to do with one that is not 2xx.
@@ -159,7 +157,8 @@ class Line:
         `refused` gives.
         """
         patience, transport, to = self._patience, self._transport, outgoing.to
-        timeouts = self._timeouts(outgoing)
+        kind = outgoing.wait, isinstance(outgoing.body, bytes)
+        timeouts = self._known_timeouts.get(kind) or self._timeouts(*kind)
         try:
             if isinstance(transport, HTTP1Transport):
                 # Whoever calls repeats a call that broke anyway; on a connection that had died unseen it is for free.

@@ -6,6 +6,8 @@ Source: RFC 9112 §3 (request line), §5.5 and §6.3 (which bytes a field may ha
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Sequence
+from functools import lru_cache
+from typing import Literal
 
 import httpx2
 
@@ -13,7 +15,7 @@ RawHeaders = Sequence[tuple[bytes, bytes]]
 Origin = tuple[str, bytes, int]
 """Scheme, host and port."""
 Start = tuple[bytes, int]
-"""The first lines of a head, and how many of them are Host."""
+"""Lines of a head, and how many of them are Host."""
 
 _TOKEN = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _VISIBLE = bytes(range(0x21, 0x7F))
@@ -28,7 +30,6 @@ _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 """Methods of which servers demand a Content-Length even when there is nothing to send."""
 _FRAMING = frozenset({b"content-length", b"transfer-encoding"})
-_FRAMING_SIZES = frozenset(map(len, _FRAMING))
 _VERBS = {name: name.encode() for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")}
 
 
@@ -58,10 +59,8 @@ class Destination:
                 raise httpx2.UnsupportedProtocol(f"An address of http or https is needed, not {self.origin[0]!r}.")
             if not self.target or self.target.translate(None, _VISIBLE):
                 raise httpx2.LocalProtocolError("The address of the request has characters that cannot be sent.")
-            if any(name.lower() in _FRAMING for name, _ in self.common):
-                raise httpx2.LocalProtocolError("How long a body is cannot be the same for all.")
-            lines = b"%b %b HTTP/1.1\r\n%b" % (verb, self.target, lines_of(self.common))
-            start = self._starts[method] = (lines, sum(name.lower() == b"host" for name, _ in self.common))
+            lines, hosts = _lines_of(self.common)
+            start = self._starts[method] = (b"%b %b HTTP/1.1\r\n%b" % (verb, self.target, lines), hosts)
         return start
 
 
@@ -97,14 +96,8 @@ class Message:
         self.origin = to.origin
         self.bodyless = method == "HEAD"
         lines, hosts = to.start(method)
-        own = lines_of(headers)
-        for name, _ in headers:
-            size = len(name)
-            if size == 4:
-                hosts += name.lower() == b"host"
-            elif size in _FRAMING_SIZES and not framed and name.lower() in _FRAMING:
-                raise httpx2.LocalProtocolError("How long a body is is not for its headers to say.")
-        if hosts != 1:
+        own, own_hosts = _lines_of(headers, framed=framed)
+        if hosts + own_hosts != 1:
             raise httpx2.LocalProtocolError("A request has one Host.")
         self.stream: AsyncIterable[bytes] | None = None
         if not isinstance(body, bytes):
@@ -175,16 +168,32 @@ def _chunk(body: bytes) -> bytes:
     return b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body) if body else b"0\r\n\r\n"
 
 
-def lines_of(headers: RawHeaders) -> bytes:
-    """Headers as lines. Raises LocalProtocolError for a name or a value that would be read as something else."""
-    names = [name for name, _ in headers]
+def _lines_of(headers: RawHeaders, *, framed: bool = False) -> Start:
+    """Headers as lines. `framed`: they may say where the body ends.
+
+    Raises LocalProtocolError for a name or a value that would be read as something else.
+    """
+    hosts = 0
+    for name, _ in headers:
+        kind = _kind(name)
+        if kind == "host":
+            hosts += 1
+        elif kind == "framing" and not framed:
+            raise httpx2.LocalProtocolError("How long a body is is not for its headers to say.")
     text = b"".join(map(_LINE, headers))
-    if b"" in names or b"".join(names).translate(None, _TOKEN):
-        raise httpx2.LocalProtocolError("A header has a name that cannot be sent.")
     # Every line has one end, the one written here: a value with an end of its own would start another line.
-    if text.translate(None, _TEXT) != b"\r\n" * len(names):
+    if text.translate(None, _TEXT) != b"\r\n" * len(headers):
         raise httpx2.LocalProtocolError("A header has a value that cannot be sent.")
-    return text
+    return text, hosts
+
+
+@lru_cache(maxsize=256)
+def _kind(name: bytes) -> Literal["host", "framing", "other"]:
+    """What a name says of a header. Raises LocalProtocolError for one that would be read as something else."""
+    if not name or name.translate(None, _TOKEN):
+        raise httpx2.LocalProtocolError("A header has a name that cannot be sent.")
+    name = name.lower()
+    return "host" if name == b"host" else "framing" if name in _FRAMING else "other"
 
 
 def _verb(method: str) -> bytes:
