@@ -16,7 +16,7 @@ from gateway.core.response import complete_response
 from gateway.dialects import Inlet, Outbound
 from gateway.engine.channel import NativeChannel, TranslatedChannel, early_failure, truncated
 from gateway.engine.metrics import Metrics
-from gateway.engine.pump import Pump, drain
+from gateway.engine.pump import Pump, drain, pass_whole
 from gateway.engine.turn import Record, Sink, Turn
 from gateway.engine.way import Aside, KeptWay, PassingWay, Source, TranslatedWay, Way
 from gateway.errors import GatewayError, UpstreamError, UpstreamFault
@@ -211,9 +211,13 @@ class Attempt:
             answer = await self._open(turn, call)
             try:
                 sink.stream({**_relayed_headers(answer), **plan.headers}, way.channel)
-                pump = Pump(way, sink)
                 if not _is_stream(answer):
                     raise await self._told_instead(answer)
+                whole = answer.whole()
+                if whole is not None:
+                    await pass_whole(whole, way, sink)
+                    return
+                pump = Pump(way, sink)
                 chunks = answer.chunks(pump.take if sink.offers else None)
                 await pump.run(chunks, partial(_forget, turn, plan, call))
                 if way.channel.ended and not answer.over:

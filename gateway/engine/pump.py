@@ -85,6 +85,18 @@ class Pump:
         return data + await way.keep() if way.keeping else data
 
 
+async def pass_whole(stream: bytes, way: Way, sink: Sink) -> None:
+    """Move a stream all of which has come. Raises what its way does, and its sink."""
+    data = way.feed(stream)
+    if way.keeping:
+        data += await way.keep()
+    if not way.channel.finished:
+        if data:
+            await sink.write(data)  # what follows may fail
+        data = await way.finish()
+    await sink.finish(data)
+
+
 async def drain(chunks: AsyncIterator[bytes]) -> None:
     """Read what is left of a stream that has said its last word, if it comes soon and is not much."""
     left = DRAIN_BYTES

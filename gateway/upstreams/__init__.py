@@ -120,10 +120,7 @@ class Answer(Protocol):
         ...
 
     def whole(self) -> bytes | None:
-        """The whole body, if it came with the head, as most do: then the answer is closed. None: `read` waits for it.
-
-        Raises UpstreamError beyond `limits.response_bytes`.
-        """
+        """The whole body, if it came with the head, as most do, and `read` would give it: then the answer is closed."""
         ...
 
     async def read(self) -> bytes:

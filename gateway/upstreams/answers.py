@@ -97,14 +97,11 @@ class HTTPAnswer:
                 raise UpstreamError(f"{self._host} answered in an encoding it was not asked for.")
 
     def whole(self) -> bytes | None:
-        """The whole body, if it came in one read with its head, as most do."""
+        """The whole body, if it came in one read with its head, as most do, and is not too long for `read`."""
         stream = self._stream
-        if not isinstance(stream, Exchange) or not stream.complete or self._encodings:
+        if not isinstance(stream, Exchange) or not stream.complete or self._encodings or stream.held > self._limit:
             return None
-        body = stream.rest()
-        if len(body) > self._limit:
-            raise self._too_long()
-        return body
+        return stream.rest()
 
     async def read(self) -> bytes:
         """The whole body, in at most `limits.json_seconds` and `limits.response_bytes`."""

@@ -39,6 +39,10 @@ class Answered:
         if self._breaks:
             raise UpstreamUnavailable("The connection broke.")
 
+    def whole(self) -> bytes | None:
+        """It comes in pieces."""
+        return None
+
     async def aclose(self) -> None:
         self.closed += 1
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from itertools import pairwise
 from typing import TypeVar
 
@@ -14,6 +14,7 @@ from gateway.core.frames import Frame
 from gateway.core.redact import Redaction
 from gateway.dialects.relay import ChunkRelay
 from gateway.engine.channel import NativeChannel
+from gateway.engine.pump import Pump, pass_whole
 from gateway.engine.turn import Voice
 from gateway.engine.way import HELD_FRAMES, FrameWay, PassingWay, Source, Way
 from gateway.errors import GatewayError, StreamTruncated
@@ -178,3 +179,49 @@ def test_counts_in_the_last_event_without_its_blank_line_are_learnt() -> None:
     counted = event({"choices": [], "usage": COUNTS})
     told = check([delta("Hi"), delta("", reason="stop"), counted[:-2]])
     assert told[2:] == [("sent", b""), ("end", END), ("usage", str(COUNTS)), ("ended", True)]
+
+
+class Kept(Quiet):
+    """A sink that remembers."""
+
+    def __init__(self) -> None:
+        self.got: list[bytes] = []
+
+    async def write(self, data: bytes) -> None:
+        self.committed = True
+        self.got.append(data)
+
+    async def finish(self, data: bytes = b"") -> None:
+        self.got += [data, b"<end>"]
+
+
+async def moved(stream: bytes, sink: Kept, *, whole: bool) -> list[str | bytes | None]:
+    """What a client gets of a stream that comes in one read, and the failure."""
+    way = passing(sink)
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield stream
+
+    try:
+        await (pass_whole(stream, way, sink) if whole else Pump(way, sink).run(chunks(), lambda: None))
+    except GatewayError as error:
+        return [b"".join(sink.got), error.code, error.message]
+    return [b"".join(sink.got)]
+
+
+@settings(max_examples=100, deadline=None)
+@given(events=st.lists(st.sampled_from(EVENTS), max_size=8), left_out=st.integers(0, 20))
+@pytest.mark.proves("CHAT-relay-reads")
+def test_a_stream_all_of_which_has_come_goes_out_as_from_one_read(*, events: list[bytes], left_out: int) -> None:
+    stream = b"".join(events)
+    stream = stream[: len(stream) - left_out]
+    if stream:
+        assert ran(moved(stream, Kept(), whole=True)) == ran(moved(stream, Kept(), whole=False))
+
+
+@pytest.mark.parametrize("name", CORPUS)
+@pytest.mark.proves("CHAT-relay-reads")
+def test_every_recorded_stream_all_of_which_has_come_goes_out_as_from_one_read(name: str) -> None:
+    source = CORPUS[name]
+    for stream in (source, source[: len(source) // 2], source[:-1]):
+        assert ran(moved(stream, Kept(), whole=True)) == ran(moved(stream, Kept(), whole=False))
