@@ -134,18 +134,19 @@ class Engine:
 
     def _run_somewhere(self, turn: Turn, target: Target, sink: Sink) -> Awaitable[None]:
         """On the target, else on those that the operator wants tried after it."""
-        if target.provider.fallback:
+        if target.provider.fallback or target.provider.codex:
             return self._run_on_one_of(turn, target, sink)
         return self._run_on(target, turn, sink, patience=None)
 
     async def _run_on_one_of(self, turn: Turn, target: Target, sink: Sink) -> None:
         """The target or a stand-in, which is tried while the client has seen no byte.
 
-        Raises the first target's error when all fail: it is the one that the client asked for.
+        Raises the first target's error when all fail: it is the one that the client asked for. Where a login is missing
+        it also tells who needs none.
         """
         entries = target.provider.fallback
         try:
-            await self._run_on(target, turn, sink, patience=SHORT_WAIT_SECONDS)
+            await self._run_on(target, turn, sink, patience=SHORT_WAIT_SECONDS if entries else None)
         except GatewayError as error:
             if sink.committed or not falls_back(error):
                 raise
