@@ -18,7 +18,7 @@ class Holder(Protocol):
     """Whoever has something to write."""
 
     def flush(self) -> None:
-        """Write it, if there still is something. Must not raise."""
+        """Write it, if there still is something."""
 
 
 class Outlet:
@@ -38,7 +38,11 @@ class Outlet:
     def _flush(self) -> None:
         holders, self._holders = self._holders, []
         for holder in holders:
-            holder.flush()
+            try:
+                holder.flush()
+            except Exception as error:  # one connection's mishap must not keep the others from being written to
+                message = "What was held for a connection could not be written."
+                asyncio.get_running_loop().call_exception_handler({"message": message, "exception": error})
 
 
 _outlets: WeakKeyDictionary[asyncio.AbstractEventLoop, Outlet] = WeakKeyDictionary()

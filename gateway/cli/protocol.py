@@ -56,6 +56,7 @@ class Protocol(HttpToolsProtocol):
 
     # uvicorn's own are all that CPython keeps together for a class; with more, each connection has a table to itself.
     __slots__ = (
+        "_brought",
         "_deadline",
         "_head_bytes",
         "_head_is_due",
@@ -79,6 +80,8 @@ class Protocol(HttpToolsProtocol):
         """Of the request that is answered; those behind it wait in the pipeline."""
         self._in_head = False
         self._head_bytes = 0
+        self._brought = False
+        """The read that is parsed has brought the end of a request."""
         self._upgrades = False
         """The parser takes what follows the headers for another protocol."""
         self._refused = False
@@ -115,6 +118,7 @@ class Protocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._refused:
             return
+        self._brought = False
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -123,7 +127,8 @@ class Protocol(HttpToolsProtocol):
         except httptools.HttpParserError:
             self.send_400_response("Invalid HTTP request received.")
         if self._in_head and not self._refused:
-            self._head_bytes += len(data)
+            if not self._brought:  # else what of the read is of this head is not known
+                self._head_bytes += len(data)
             if self._head_bytes > HEAD_BYTES:
                 self._refuse(HeadTooLarge(f"The request line and headers are longer than {HEAD_BYTES} bytes."))
             elif not self._head_is_due:
@@ -195,6 +200,7 @@ class Protocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         cycle = self._latest
+        self._brought = True
         if cycle is not None and not self._upgrades and not cycle.complete:
             cycle.end()
 
@@ -279,14 +285,17 @@ class Protocol(HttpToolsProtocol):
         self._refuse(InvalidRequest("The request is not valid HTTP.", detail=msg))
 
     def _refuse(self, error: GatewayError) -> None:
-        """Answer and hang up; without an answer when another one is on its way, for it would land in its midst."""
+        """Answer and hang up; without an answer when others are on their way, for it would land in their midst.
+
+        Requests that came whole before are answered all the same: they may have been paid for.
+        """
         self._stop_waiting()
         self._outbox.flush()
         if self.transport.is_closing():
             return
         cycle = self._running
-        if cycle is None or cycle.complete or (cycle is self._latest and not (self._in_head or cycle.started)):
-            request_id = secrets.token_hex(16)
+        request_id = secrets.token_hex(16)
+        if cycle is None or cycle.complete or (cycle is self._latest and cycle.more_body and not cycle.started):
             status, headers, body = render_error(error)
             headers += [(b"x-request-id", request_id.encode()), (b"connection", b"close")]
             head = b"".join(name + b": " + value + b"\r\n" for name, value in headers)
@@ -294,11 +303,15 @@ class Protocol(HttpToolsProtocol):
             self._linger()
             if cycle is not None:
                 cycle.leave()  # its answer has been given
-            get_logger("gateway").info(
-                "request refused", status=status, error=error.code, request_id=request_id, detail=error.detail or None
-            )
-        else:
+        elif self._latest is not None and self._latest.more_body:
             self.transport.close()
+        else:
+            self._refused = True
+            assert self._latest is not None
+            self._latest.keep_alive = False
+        get_logger("gateway").info(
+            "request refused", status=error.status, error=error.code, request_id=request_id, detail=error.detail or None
+        )
 
     def _linger(self) -> None:
         """Hang up once the client has, or soon: closing with bytes unread would take the answer back (RST)."""

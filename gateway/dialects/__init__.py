@@ -122,6 +122,8 @@ class Relay(Protocol):
     """A stream of the client's own dialect on its way through: passed on as it is, and watched."""
 
     usage: Json | None
+    error: Json | None
+    """The error object of a stream that failed."""
     finished: bool
     """The server has said its last word."""
 

@@ -232,6 +232,8 @@ class Attempt:
         finally:
             self._metrics.stream_closed()
             turn.facts["usage"] = way.channel.usage
+            if failed := way.channel.failed:
+                turn.facts.setdefault("error", failed)
 
     def _way(self, turn: Turn, plan: Plan, sink: Sink) -> Way:
         if plan.relay is None:

@@ -42,6 +42,11 @@ class Channel(Protocol):
         """Token counts as the upstream told them."""
         ...
 
+    @property
+    def failed(self) -> str:
+        """The code of the error that the client was told in the stream; "" when there was none."""
+        ...
+
     def shows_output(self, frame: Frame) -> bool:
         """Whether this frame is worth sending the status line for."""
         ...
@@ -87,6 +92,11 @@ class TranslatedChannel:
     def usage(self) -> Json | None:
         terminal = self.repair.terminal
         return (terminal.data.get("response") or {}).get("usage") if terminal else None
+
+    @property
+    def failed(self) -> str:
+        terminal = self.repair.terminal
+        return _code((terminal.data.get("response") or {}).get("error")) if terminal else ""
 
     def shows_output(self, frame: Frame) -> bool:
         return frame.type not in _PRELUDE and not frame.type.startswith("codex.")
@@ -149,6 +159,10 @@ class NativeChannel:
     def usage(self) -> Json | None:
         return self.relay.usage
 
+    @property
+    def failed(self) -> str:
+        return _code(self.relay.error)
+
     def shows_output(self, frame: Frame) -> bool:
         return self.relay.shows_output(frame)
 
@@ -200,3 +214,8 @@ def _error_of(frame: Frame) -> Json | None:
         return None
     response = data.get("response")
     return error_of(response if isinstance(response, dict) else data)
+
+
+def _code(error: object) -> str:
+    """What an error object calls itself."""
+    return str(error.get("code") or error.get("type") or "upstream_error") if isinstance(error, dict) else ""

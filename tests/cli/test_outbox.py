@@ -107,6 +107,24 @@ async def test_closing_writes_what_is_held_first() -> None:
 
 
 @pytest.mark.proves("SPEED-one-write")
+async def test_a_connection_that_cannot_be_written_to_does_not_hold_up_the_others() -> None:
+    class Broken(Wire):
+        def write(self, data: bytes) -> None:  # type: ignore[override]
+            raise RuntimeError("closed")
+
+    loop = asyncio.get_running_loop()
+    told: list[dict[str, object]] = []
+    loop.set_exception_handler(lambda _, context: told.append(context))
+    wire = Wire()
+    first, second = Outbox(Broken(), loop), Outbox(wire, loop)
+    first.write(HEAD)
+    second.write(HEAD)
+    await turn()
+    assert wire.writes == [HEAD]
+    assert [str(context["exception"]) for context in told] == ["closed"]
+
+
+@pytest.mark.proves("SPEED-one-write")
 async def test_a_client_that_left_is_written_nothing() -> None:
     wire, other = Wire(), Wire()
     box, second = Outbox(wire, asyncio.get_running_loop()), Outbox(other, asyncio.get_running_loop())

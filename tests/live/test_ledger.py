@@ -96,3 +96,16 @@ async def test_a_client_that_leaves_leaves_a_row(tmp_path: Path) -> None:
                 break
         (row,) = await rows(stack, 1)
         assert row["status"] == "cancelled"
+
+
+@pytest.mark.proves("ENGINE-ledger")
+@pytest.mark.parametrize("finish", ["cut", "end", {"failed": "server_error"}], ids=["cut", "end", "failed"])
+@pytest.mark.parametrize("mode", [CODEX, CHAT_ONLY], ids=lambda mode: mode.name)
+async def test_a_stream_that_broke_is_a_row_that_says_so(mode: Mode, finish: str | Json, tmp_path: Path) -> None:
+    async with running(mode, tmp_path, limits={"retries": 0}) as stack:
+        stack.play("responses" if mode is CODEX else "chat", {"text": ["some ", "words"], "finish": finish})
+        body = {"model": "gpt-5.5", "messages": [{"role": "user", "content": "x"}], "stream": True}
+        answer = await stack.http.post("/v1/chat/completions", json=body)
+        assert answer.status_code == 200 and '"error"' in answer.text
+        (row,) = await rows(stack, 1)
+        assert row["status"] == "failed"
