@@ -285,17 +285,14 @@ class Protocol(HttpToolsProtocol):
         self._refuse(InvalidRequest("The request is not valid HTTP.", detail=msg))
 
     def _refuse(self, error: GatewayError) -> None:
-        """Answer and hang up; without an answer when others are on their way, for it would land in their midst.
-
-        Requests that came whole before are answered all the same: they may have been paid for.
-        """
+        """Answer and hang up; without an answer when another one is on its way, for it would land in its midst."""
         self._stop_waiting()
         self._outbox.flush()
         if self.transport.is_closing():
             return
         cycle = self._running
-        request_id = secrets.token_hex(16)
-        if cycle is None or cycle.complete or (cycle is self._latest and cycle.more_body and not cycle.started):
+        if cycle is None or cycle.complete or (cycle is self._latest and not (self._in_head or cycle.started)):
+            request_id = secrets.token_hex(16)
             status, headers, body = render_error(error)
             headers += [(b"x-request-id", request_id.encode()), (b"connection", b"close")]
             head = b"".join(name + b": " + value + b"\r\n" for name, value in headers)
@@ -303,15 +300,11 @@ class Protocol(HttpToolsProtocol):
             self._linger()
             if cycle is not None:
                 cycle.leave()  # its answer has been given
-        elif self._latest is not None and self._latest.more_body:
-            self.transport.close()
+            get_logger("gateway").info(
+                "request refused", status=status, error=error.code, request_id=request_id, detail=error.detail or None
+            )
         else:
-            self._refused = True
-            assert self._latest is not None
-            self._latest.keep_alive = False
-        get_logger("gateway").info(
-            "request refused", status=error.status, error=error.code, request_id=request_id, detail=error.detail or None
-        )
+            self.transport.close()
 
     def _linger(self) -> None:
         """Hang up once the client has, or soon: closing with bytes unread would take the answer back (RST)."""

@@ -269,19 +269,6 @@ def test_no_method_of_uvicorns_protocol_is_unknown_here() -> None:
     assert not ours & (INHERITED.keys() | UNUSED)
 
 
-@pytest.mark.proves("HTTP-not-http")
-@pytest.mark.parametrize(
-    "rest", [b"\x00garbage\r\n\r\n", b"GET / HTTP/1.1\r\nBad Header: x\r\n\r\n"], ids=["bytes", "header"]
-)
-@pytest.mark.parametrize("requests", [1, 3])
-async def test_requests_that_came_whole_are_answered_whatever_follows_them(rest: bytes, requests: int) -> None:
-    async with serving(echo) as url, connected(url) as (reader, writer):
-        writer.write((POST + b"Content-Length: 4\r\n\r\nbody") * requests + rest)
-        answers = await reader.read()
-    assert answers.count(b"HTTP/1.1 200") == answers.count(b"body") == requests
-    assert answers.count(b"connection: close") == 1 and b"400" not in answers
-
-
 @pytest.mark.proves("HTTP-pipelining", "HTTP-head-bounds")
 async def test_many_small_requests_in_line_are_no_head_that_is_too_large() -> None:
     number = 2 * protocol.HEAD_BYTES // len(GET)
