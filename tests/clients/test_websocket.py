@@ -100,4 +100,5 @@ async def test_the_agents_sdk_holds_a_conversation(gateway: Served, stream: bool
     )
     assert (answer["called"], answer["output"]) == (["Paris"], "thanks")
     assert len(gateway.sent("responses")) == 3
-    assert (await gateway.logged("websocket", before))["turns"] == 3
+    # A connection of a test before this one may be logged as late.
+    assert '"event":"websocket"' in await gateway.said.until('"turns":3', before)
