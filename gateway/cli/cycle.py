@@ -253,11 +253,7 @@ class Cycle:
         if self._head_only:
             self._left_to_send = 0
         elif self._chunked:
-            end = b"" if more else b"0\r\n\r\n"
-            if data:
-                outbox.write(b"%x\r\n%b\r\n%b" % (len(data), data, end))
-            elif end:
-                outbox.write(end)
+            outbox.write_chunk(data, not more)
         else:
             self._left_to_send -= len(data)
             if self._left_to_send < 0:

@@ -6,6 +6,9 @@ import asyncio
 
 from gateway.outlet import HELD_BYTES, outlet_of
 
+JOINED_BYTES = 16 * 1024
+"""Up to here pieces are joined to be written; beyond, the copy would be dearer than to write them as they are."""
+
 
 class Outbox:
     """What is written in one turn of the loop goes out together at its end."""
@@ -29,14 +32,30 @@ class Outbox:
                 self._outlet.soon(self, self._loop)
             self._held.append(data)
 
+    def write_chunk(self, data: bytes, last: bool) -> None:
+        """A piece of a body that is sent in chunks; `last`: and its end, which is all there is of an empty one."""
+        end = b"0\r\n\r\n" if last else b""
+        if len(data) > JOINED_BYTES:
+            self.write(b"%x\r\n" % len(data))
+            self.write(data)
+            self.write(b"\r\n" + end)
+        elif data:
+            self.write(b"%x\r\n%b\r\n%b" % (len(data), data, end))
+        elif last:
+            self.write(end)
+
     def flush(self) -> None:
         """Write what is held. A client that has left gets nothing."""
         held = self._held
-        self._size = 0
+        size, self._size = self._size, 0
         if held:
             self._held = []
-            if not self._transport.is_closing():
+            if self._transport.is_closing():
+                return
+            if size <= JOINED_BYTES:
                 self._transport.write(b"".join(held))
+            else:
+                self._transport.writelines(held)
 
     def close(self) -> None:
         self.flush()

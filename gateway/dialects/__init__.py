@@ -135,6 +135,15 @@ class Relay(Protocol):
         """Whether a frame is worth telling the client of: from then on a failure is told in the stream."""
         ...
 
+    def join(self, pieces: list[bytes], max_event_bytes: int) -> bytes:
+        """A whole stream, in the pieces that its server made of it, as one: what is left of it for the client where
+        that is seen at once (`has_joined`), else all of it."""
+        ...
+
+    def has_joined(self, stream: bytes) -> bool:
+        """Whether this is what `join` has left of a whole stream, which is then over; it has only to be sent."""
+        ...
+
     def pass_on(self, events: bytes, read: Callable[[bytes], Sequence[Frame]]) -> bytes:
         """As `feed`, for the whole events of one read; `read` frames those that must be looked at."""
         ...

@@ -13,6 +13,7 @@ from typing import Any
 
 from gateway.core import json
 from gateway.core.frames import Frame
+from gateway.dialects.burst import Burst, ended_in, read_burst
 from gateway.errors import GatewayError, StreamTruncated
 from gateway.wire.sse import END, plain
 
@@ -60,6 +61,24 @@ class ChunkRelay:
         self._told = _NONE
         self._passed = False
         """A chunk went through."""
+        self._burst: Burst | None = None
+
+    def join(self, pieces: list[bytes], max_event_bytes: int) -> bytes:
+        """The pieces of a whole stream as one: if it is of the usual kind, only what is for the client."""
+        burst = read_burst(pieces, include_usage=self._include_usage, max_bytes=max_event_bytes)
+        if burst is None or 0 < len(burst.ended) < self._choices:
+            return b"".join(pieces)
+        self._burst = burst
+        return burst.events
+
+    def has_joined(self, stream: bytes) -> bool:
+        """Whether `join` has looked through this whole stream: what it has learnt counts from now on."""
+        burst = self._burst
+        if burst is None or burst.events is not stream:
+            return False
+        self.usage = burst.usage
+        self.finished = True
+        return True
 
     def pass_on(self, events: bytes, read: Read) -> bytes:
         """The bytes for the whole events of one upstream read; `read` frames those that must be looked at.
@@ -165,7 +184,7 @@ class ChunkRelay:
             self.finished = True
             return frame.raw + END
         if _FINISHED[0] in payload or _FINISHED[1] in payload:
-            self._told |= _finished(_object(frame))
+            self._told |= ended_in(_object(frame))
         if b'"usage"' in payload and not (_NO_USAGE[0] in payload or _NO_USAGE[1] in payload):
             chunk = _object(frame)
             usage = chunk.get("usage")
@@ -312,15 +331,6 @@ def _error_in(frame: Frame) -> Json | None:
         return None
     message = error or told.get("message") or "The upstream reported an error."
     return {"message": str(message), "type": "server_error", "param": None, "code": "upstream_error"}
-
-
-def _finished(chunk: Json) -> frozenset[str]:
-    """The indexes of the answers that end in this chunk."""
-    choices = chunk.get("choices")
-    ended = choices if isinstance(choices, list) else []
-    return frozenset(
-        [str(choice.get("index")) for choice in ended if isinstance(choice, dict) and choice.get("finish_reason")]
-    )
 
 
 def _object(frame: Frame) -> Json:

@@ -205,6 +205,7 @@ class Attempt:
 
     async def _relay_stream(self, turn: Turn, plan: Plan, sink: Sink, call: Call) -> None:
         way = self._way(turn, plan, sink)
+        call.join = way.join
         sink.stream(plan.headers, way.channel)  # a client does not wait in silence for a slow head either
         self._metrics.stream_opened()
         try:

@@ -20,12 +20,16 @@ Taker = Callable[[bytes], bytes | None]
 """Takes a piece of an answer at the moment when it comes. Returns what is left of it for whoever waits for it: None for
 nothing, so that he waits on, b"" to wake him."""
 
+Join = Callable[[list[bytes]], bytes]
+"""Makes one piece of several."""
+
 
 @dataclass(slots=True)
 class Call:
     """One upstream call. `session_id` is stable per conversation; upstreams use it for prompt caching.
 
     `lite`: the body has the reduced form of Codex (codex-upstream §5.9), which its backend wants announced.
+    `join`: may be asked to make one piece of the body of an answer that comes whole, with its head.
     """
 
     route: Route
@@ -34,6 +38,7 @@ class Call:
     request_id: str
     session_id: str = ""
     lite: bool = False
+    join: Join | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,7 +126,7 @@ class OpenAIUpstream:
         headers = [(b"X-Request-ID", call.request_id.encode("ascii", "replace"))]
         wait = None if call.stream else self._json_seconds
         to = self._routes[call.route, call.stream]
-        return self._line.send(Outgoing("POST", to, headers, call.body, wait), self._refused)
+        return self._line.send(Outgoing("POST", to, headers, call.body, wait, join=call.join), self._refused)
 
     async def forward(self, forward: Forward) -> Answer:
         url = self._address(forward.path)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 import httpx2
 
 from gateway.errors import GatewayError
+from gateway.upstreams import Join
 from gateway.upstreams.answers import HTTPAnswer, RawHeaders
 from gateway.upstreams.faults import Faults
 from gateway.upstreams.http1 import Destination, Dialer, HTTP1Transport, Message
@@ -86,6 +87,7 @@ class Outgoing:
 
     `length`: of a body that comes in pieces; None when nobody knows it yet, then it is sent in chunks.
     `codings`: content codings that the answer may have, and keeps; the destination tells the server of them.
+    `join`: see `Call`.
     """
 
     method: str
@@ -95,6 +97,7 @@ class Outgoing:
     wait: float | None = None
     length: int | None = None
     codings: tuple[str, ...] = ()
+    join: Join | None = None
 
     def all_headers(self) -> RawHeaders:
         """All headers beside those of the destination: the request's own, and what tells where its body ends."""
@@ -163,7 +166,13 @@ class Line:
             if isinstance(transport, HTTP1Transport):
                 # Whoever calls repeats a call that broke anyway; on a connection that had died unseen it is for free.
                 message = Message(
-                    outgoing.method, to, outgoing.headers, outgoing.body, length=outgoing.length, again=True
+                    outgoing.method,
+                    to,
+                    outgoing.headers,
+                    outgoing.body,
+                    length=outgoing.length,
+                    again=True,
+                    join=outgoing.join,
                 )
                 exchange = await transport.exchange(message, timeouts)
                 stream: httpx2.AsyncByteStream = exchange

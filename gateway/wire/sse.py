@@ -42,7 +42,7 @@ class SSEReader:
     """
 
     def __init__(self, max_event_bytes: int) -> None:
-        self._limit = max_event_bytes
+        self.max_event_bytes = max_event_bytes
         self._pieces: list[bytes] = []
         self._size = 0
         self._after_cr = False
@@ -73,7 +73,7 @@ class SSEReader:
         if (
             self._started
             and not (self._pieces or self._after_cr)
-            and len(chunk) <= self._limit
+            and len(chunk) <= self.max_event_bytes
             and chunk.endswith(b"\n\n")
             and not chunk.endswith(b"\n\n\n")
             and b"\r" not in chunk
@@ -127,14 +127,14 @@ class SSEReader:
         """Whole events, with what is held of the first of them, up to one that is too large."""
         if self._pieces:
             events = self._join(events)
-        if len(events) - 2 > self._limit:
+        if len(events) - 2 > self.max_event_bytes:
             events = self._within(events)
         return events if self._started else self._begun(events)
 
     def _within(self, events: bytes) -> bytes:
         end = 0
         for block in events[:-2].split(b"\n\n"):
-            if len(block) > self._limit:
+            if len(block) > self.max_event_bytes:
                 self._fail()
                 break
             end += len(block) + 2
@@ -148,7 +148,9 @@ class SSEReader:
         if self._failure is None:
             self._pieces.append(piece)
             self._size += len(piece)
-            if self._size - piece.endswith(b"\n") > self._limit:  # the line end may prove to be the closing one
+            if (
+                self._size - piece.endswith(b"\n") > self.max_event_bytes
+            ):  # the line end may prove to be the closing one
                 self._fail()
 
     def _join(self, last: bytes) -> bytes:
@@ -159,7 +161,7 @@ class SSEReader:
 
     def _fail(self) -> None:
         self._pieces.clear()
-        self._failure = UpstreamError(f"The upstream sent an event of more than {self._limit} bytes.")
+        self._failure = UpstreamError(f"The upstream sent an event of more than {self.max_event_bytes} bytes.")
 
 
 def plain(events: bytes) -> bool:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from gateway.cli.outbox import Outbox
+from gateway.cli.outbox import JOINED_BYTES, Outbox
 from gateway.outlet import HELD_BYTES
 from tests.serving import serving
 
@@ -25,6 +26,10 @@ class Wire(asyncio.Transport):
     def write(self, data: bytes) -> None:  # type: ignore[override]
         assert not self.closed
         self.writes.append(data)
+
+    def writelines(self, list_of_data: Iterable[bytes]) -> None:  # type: ignore[override]
+        assert not self.closed
+        self.writes.extend(list_of_data)
 
     def close(self) -> None:
         self.closed = True
@@ -66,12 +71,37 @@ async def test_a_long_body_is_neither_held_nor_copied() -> None:
 
 
 @pytest.mark.proves("SPEED-one-write")
+@pytest.mark.parametrize("last", [True, False])
+@pytest.mark.parametrize("size", [1, JOINED_BYTES, JOINED_BYTES + 1, HELD_BYTES + 1])
+async def test_a_chunk_is_framed_whatever_its_size_and_a_long_one_is_not_copied(size: int, *, last: bool) -> None:
+    wire, body = Wire(), b"x" * size
+    box = Outbox(wire, asyncio.get_running_loop())
+    box.write(HEAD)
+    box.write_chunk(body, last)
+    await turn()
+    assert b"".join(wire.writes) == HEAD + b"%x\r\n%b\r\n" % (size, body) + b"0\r\n\r\n" * last
+    assert any(piece is body for piece in wire.writes) is (size > JOINED_BYTES)
+
+
+@pytest.mark.proves("SPEED-one-write")
+async def test_an_empty_chunk_is_the_end_or_nothing() -> None:
+    wire = Wire()
+    box = Outbox(wire, asyncio.get_running_loop())
+    box.write_chunk(b"", False)
+    await turn()
+    assert wire.writes == []
+    box.write_chunk(b"", True)
+    await turn()
+    assert wire.writes == [b"0\r\n\r\n"]
+
+
+@pytest.mark.proves("SPEED-one-write")
 async def test_many_pieces_in_one_turn_are_held_only_up_to_a_bound() -> None:
     wire = Wire()
     box = Outbox(wire, asyncio.get_running_loop())
     for _ in range(5):
         box.write(bytes(HELD_BYTES // 2))
-    assert [len(data) for data in wire.writes] == [HELD_BYTES, HELD_BYTES // 2]
+    assert [len(data) for data in wire.writes] == [HELD_BYTES // 2] * 3
     await turn()
     assert sum(map(len, wire.writes)) == 5 * (HELD_BYTES // 2)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from itertools import pairwise
 from typing import TypeVar
@@ -195,18 +196,20 @@ class Kept(Quiet):
         self.got += [data, b"<end>"]
 
 
-async def moved(stream: bytes, sink: Kept, *, whole: bool) -> list[str | bytes | None]:
-    """What a client gets of a stream that comes in one read, and the failure."""
-    way = passing(sink)
+async def moved(pieces: list[bytes], sink: Kept, *, whole: bool, limit: int = 1 << 20) -> list[object]:
+    """What a client gets of a stream that comes in one read, and the failure; and what the log is told."""
+    way = passing(sink, limit)
+    stream = way.join(pieces) if whole and way.join else b"".join(pieces)
 
     async def chunks() -> AsyncIterator[bytes]:
         yield stream
 
+    told: list[object] = []
     try:
         await (pass_whole(stream, way, sink) if whole else Pump(way, sink).run(chunks(), lambda: None))
     except GatewayError as error:
-        return [b"".join(sink.got), error.code, error.message]
-    return [b"".join(sink.got)]
+        told = [error.code, error.message]
+    return [b"".join(sink.got), *told, way.channel.usage, way.channel.failed]
 
 
 @settings(max_examples=100, deadline=None)
@@ -216,7 +219,7 @@ def test_a_stream_all_of_which_has_come_goes_out_as_from_one_read(*, events: lis
     stream = b"".join(events)
     stream = stream[: len(stream) - left_out]
     if stream:
-        assert ran(moved(stream, Kept(), whole=True)) == ran(moved(stream, Kept(), whole=False))
+        assert ran(moved([stream], Kept(), whole=True)) == ran(moved([stream], Kept(), whole=False))
 
 
 @pytest.mark.parametrize("name", CORPUS)
@@ -224,4 +227,51 @@ def test_a_stream_all_of_which_has_come_goes_out_as_from_one_read(*, events: lis
 def test_every_recorded_stream_all_of_which_has_come_goes_out_as_from_one_read(name: str) -> None:
     source = CORPUS[name]
     for stream in (source, source[: len(source) // 2], source[:-1]):
-        assert ran(moved(stream, Kept(), whole=True)) == ran(moved(stream, Kept(), whole=False))
+        for pieces in ([stream], re.findall(rb"(?s).+?(?:\n\n|$)", stream), [bytes([byte]) for byte in stream]):
+            assert ran(moved(pieces, Kept(), whole=True)) == ran(moved([stream], Kept(), whole=False))
+
+
+WORDS = st.lists(st.text(max_size=6).map(delta) | st.sampled_from(EVENTS[:2]), min_size=12, max_size=24)
+"""Deltas that are alike."""
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    first=st.lists(st.sampled_from([BEGINNING, *EVENTS]), max_size=2),
+    words=WORDS,
+    odd=st.none() | st.tuples(st.integers(0, 23), st.sampled_from(EVENTS) | st.binary(max_size=4)),
+    last=st.lists(st.sampled_from([*EVENTS[5:10], *EVENTS]), max_size=3),
+    cut=st.none() | st.integers(1, 4000),
+    limit=st.sampled_from([1 << 20, 1 << 20, 300, 90]),
+)
+@pytest.mark.proves("CHAT-relay-burst")
+def test_a_stream_in_its_servers_pieces_goes_out_as_from_one_read(
+    *,
+    first: list[bytes],
+    words: list[bytes],
+    odd: tuple[int, bytes] | None,
+    last: list[bytes],
+    cut: int | None,
+    limit: int,
+) -> None:
+    if odd is not None:
+        words.insert(*odd)
+    pieces = [*first, *words, *last, END]
+    if cut is not None:  # the pieces are not always events
+        stream = b"".join(pieces)
+        pieces = [piece for piece in (stream[:cut], *pieces[len(first) + 1 :]) if piece]
+    want = ran(moved([b"".join(pieces)], Kept(), whole=False, limit=limit))
+    assert ran(moved(pieces, Kept(), whole=True, limit=limit)) == want
+
+
+@given(place=st.integers(0, 10_000), value=st.integers(0, 255))
+@settings(max_examples=400, deadline=None)
+@pytest.mark.proves("CHAT-relay-burst")
+def test_a_stream_with_any_byte_changed_goes_out_as_from_one_read(place: int, value: int) -> None:
+    pieces = [BEGINNING, *(delta(f" {number}") for number in range(20)), delta("", reason="stop"), EVENTS[9], END]
+    number = place % len(pieces)
+    changed = bytearray(pieces[number])
+    changed[place % len(changed)] = value
+    pieces[number] = bytes(changed)
+    want = ran(moved([b"".join(pieces)], Kept(), whole=False))
+    assert ran(moved(pieces, Kept(), whole=True)) == want

@@ -58,6 +58,9 @@ CHAT: dict[str, Promise] = {
     "CHAT-relay-reads": Promise(
         "performance §4", "reads pass as bytes, and the client gets what reading each event would have given"
     ),
+    "CHAT-relay-burst": Promise(
+        "issue 5", "a whole stream of deltas that are alike is seen at once, and what is not as usual is read"
+    ),
     "CHAT-relay-linear": Promise("performance §4", "the work of a read grows with its news, not with its events"),
     "CHAT-relay-prepare": Promise("design §2", "a native body is edited only where it must be"),
     "CASE-1": Promise("translation §9", "tool_choice naming a function is sent flat"),

@@ -16,6 +16,9 @@ SPEED: dict[str, Promise] = {
         "speed 2",
         "An event goes out where it comes in, unless its client is slow; order, failures and limits stay the same.",
     ),
+    "SPEED-joined": Promise(
+        "speed 2", "Who asks for a body may look at its pieces where they come, if all come at once."
+    ),
     "SPEED-plain-names": Promise("speed 2", "A model's name that no list decides is looked up once."),
     "SPEED-no-circles": Promise("speed 2", "A request leaves nothing that only the garbage collector could find."),
     "SPEED-patience": Promise("speed 2", "A wait is bounded without the price of a timeout for what is there at once."),

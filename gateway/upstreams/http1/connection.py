@@ -86,6 +86,8 @@ class Connection(asyncio.Protocol):
         """Take the connection for one exchange. It comes back by itself when the exchange is over."""
         assert self._exchange is None and not self.closed
         exchange = self._exchange = Exchange(self, message.bodyless, read_timeout, self._loop.time())
+        if message.join is not None:
+            exchange.join = message.join
         self._parser.begin(exchange)
         return exchange
 
@@ -216,9 +218,11 @@ class Connection(asyncio.Protocol):
             return
         exchange.heard = True
         status, interim = exchange.status, exchange.interim
-        piece = self._parser.feed(data)
+        pieces = self._parser.feed(data)
         taken = False
-        if piece:
+        if pieces:
+            whole = exchange.complete and not status
+            piece = exchange.join(pieces) if whole and exchange.join is not None else b"".join(pieces)
             left: bytes | None = piece
             taker = exchange.taker
             if taker is not None and self._waiter is not None and not self._waiter.done():
@@ -231,7 +235,7 @@ class Connection(asyncio.Protocol):
             self._finish(exchange)
         elif self._parser.fault is not None:
             self._end(self._parser.fault)
-        elif (piece and not taken) or exchange.status != status:
+        elif (pieces and not taken) or exchange.status != status:
             self._wake()
         elif (taken or exchange.interim != interim) and self._waiter is not None and exchange.read_timeout is not None:
             # A sign of life, and nothing for the reader.

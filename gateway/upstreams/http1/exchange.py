@@ -23,6 +23,7 @@ class Exchange(httpx2.AsyncByteStream):
     ended, nobody ended it here. `sent`: the whole request is written.
     A body that was received whole needs its connection no longer, even if nobody has read it yet.
     `told`: says an error, as the reader is told of it, in other words; None for one that it has none for.
+    `join`: makes one piece of a body that comes whole, with its head; None where nothing is to be seen in that.
     `taker`: asked first for a piece that comes while the reader waits for it. It returns what is left for the reader:
     None for nothing, so that he waits on, b"" to wake him.
     """
@@ -36,6 +37,7 @@ class Exchange(httpx2.AsyncByteStream):
     named: dict[str, str] = {}  # noqa: RUF012 - replaced, never changed
     sent = heard = broken = complete = False
     error: Exception | None = None
+    join: Callable[[list[bytes]], bytes] | None = None
     taker: Callable[[bytes], bytes | None] | None = None
     told: Callable[[Exception], Exception | None] | None = None
     interim = 0

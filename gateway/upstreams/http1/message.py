@@ -5,7 +5,7 @@ Source: RFC 9112 §3 (request line), §5.5 and §6.3 (which bytes a field may ha
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Sequence
+from collections.abc import AsyncIterable, Callable, Sequence
 from functools import lru_cache
 from typing import Literal
 
@@ -69,10 +69,10 @@ class Message:
 
     `length`: of the body, as the head tells it; None when `chunked`. `bodyless`: the answer has no body, whatever its
     head says. `again`: may be sent a second time when a kept connection turns out to be dead: where the method is safe,
-    or where whoever sends it allows it.
+    or where whoever sends it allows it. `join`: see `Exchange`.
     """
 
-    __slots__ = ("again", "body", "bodyless", "chunked", "head", "length", "origin", "stream")
+    __slots__ = ("again", "body", "bodyless", "chunked", "head", "join", "length", "origin", "stream")
 
     def __init__(
         self,
@@ -85,6 +85,7 @@ class Message:
         chunked: bool = False,
         framed: bool = False,
         again: bool = False,
+        join: Callable[[list[bytes]], bytes] | None = None,
     ) -> None:
         """`headers`: all beside the common ones; Host is in one of the two.
 
@@ -111,7 +112,7 @@ class Message:
                 length = size
             self.body = _chunk(body) if chunked else body
             self.again = again or method in _SAFE
-        self.length, self.chunked = length, chunked
+        self.length, self.chunked, self.join = length, chunked, join
         if framed:
             self.head = b"%b%b\r\n" % (lines, own)
         elif chunked:

@@ -1,6 +1,6 @@
 """Answers out of bytes, with httptools (llhttp), and everything that makes one of them suspicious.
 
-A push machine without a network: what one read brought goes in, the body in it comes out as one piece. It reads what
+A push machine without a network: what one read brought goes in, the body in it comes out. It reads what
 h11 and browsers read too (bare line feeds in heads, blanks behind the size of a chunk), and is strict about everything
 that two readers could see differently.
 """
@@ -71,8 +71,11 @@ class AnswerParser:
             parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=True)
             self._strict = False
 
-    def feed(self, data: bytes) -> bytes:
-        """The body in these bytes. Whether the head, or all, is here, the exchange knows; what went wrong, `fault`."""
+    def feed(self, data: bytes) -> list[bytes]:
+        """The body in these bytes, in the pieces that the server made of it.
+
+        Whether the head, or all, is here, the exchange knows; what went wrong, `fault`.
+        """
         exchange, parser, parts = self._exchange, self._parser, self._parts
         assert exchange is not None and parser is not None
         self._quiet += len(data)
@@ -90,12 +93,12 @@ class AnswerParser:
             self.forget()
         if parts:
             self._quiet = 0
-            piece = parts[0] if len(parts) == 1 else b"".join(parts)
+            pieces = parts.copy()
             parts.clear()
-            return piece
+            return pieces
         if self._quiet > MAX_HEAD_BYTES and not exchange.complete:
             self._failed(Odd("headers without end"))
-        return b""
+        return []
 
     def finish(self) -> bool:
         """The server has closed: whether that is the end of the answer, as it is where no length was told."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import httpx2
 import pytest
 
+from gateway.upstreams.http1 import Destination, Message
 from gateway.upstreams.http1.exchange import Exchange
 from tests.upstreams.http1.calls import CHUNKED, body, sending, turns
 from tests.upstreams.http1.conftest import Clock
@@ -117,3 +119,42 @@ async def test_bytes_before_a_fault_are_taken_and_the_reader_gets_the_fault() ->
     with pytest.raises(httpx2.RemoteProtocolError):
         await reader
     assert taken.pieces == [b"one"]
+
+
+def asking(join: Callable[[list[bytes]], bytes]) -> Message:
+    return Message("POST", Destination(httpx2.URL("http://host/")), [(b"Host", b"host")], b"{}", join=join)
+
+
+@pytest.mark.proves("SPEED-joined")
+async def test_a_body_that_comes_whole_with_its_head_is_joined_by_who_asked_for_it() -> None:
+    asked: list[list[bytes]] = []
+
+    def join(pieces: list[bytes]) -> bytes:
+        asked.append(pieces)
+        return b"both"
+
+    network = Network([CHUNKED + chunk(b"one") + chunk(b"two") + END], ends=b"{}")
+    exchange = await network.transport.exchange(asking(join), {})
+    assert (exchange.complete, exchange.rest(), asked) == (True, b"both", [[b"one", b"two"]])
+    exchange = await network.transport.exchange(asking(join), {})
+    assert (await anext(exchange), asked) == (b"both", [[b"one", b"two"]] * 2)
+    assert places(network.transport) == (1, 1)
+
+
+@pytest.mark.proves("SPEED-joined")
+@pytest.mark.parametrize(
+    "script",
+    [
+        [CHUNKED, chunk(b"one") + chunk(b"two") + END],
+        [CHUNKED + chunk(b"one"), chunk(b"two") + END],
+        [CHUNKED + chunk(b"one") + chunk(b"two"), END],
+    ],
+    ids=["head first", "in parts", "end last"],
+)
+async def test_a_body_that_does_not_is_nobodys_but_the_readers(script: list[bytes]) -> None:
+    def join(pieces: list[bytes]) -> bytes:
+        pytest.fail(f"asked for {pieces}")
+
+    network = Network(script, ends=b"{}")
+    exchange = await network.transport.exchange(asking(join), {})
+    assert b"".join([piece async for piece in exchange]) == b"onetwo"
