@@ -112,6 +112,7 @@ class Prose:
         """A message item starts. Preambles of structured answers are no part of the JSON: they are reasoning."""
         if phase == "commentary" and self._json:
             self._asides.add(index)
+            self._fluent = None  # it may have begun to speak before it was announced
 
     def text(self, index: int, position: int, delta: str, logprobs: Any) -> None:
         """A piece of a message's text, and its tokens when the server told them."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gateway.dialects import Choices, StreamEncoder
@@ -81,6 +81,17 @@ def heard(encoder: StreamEncoder, told: list[Json], cut: int) -> list[bytes]:
 
 @pytest.mark.proves("RUN-flow")
 @settings(max_examples=400, deadline=None)
+@example(
+    told=[
+        START,
+        delta(0, "a", content_index=0),
+        added(0, message("a", phase="commentary")),
+        delta(0, "a", content_index=0),
+    ],
+    cut=0,
+    reasoning="hide",
+    wishes={"response_format": {"type": "json_object"}},
+).via("an item that speaks before it is announced as an aside")
 @given(
     told=streams(),
     cut=st.integers(0, 30),
