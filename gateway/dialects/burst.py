@@ -28,7 +28,7 @@ _TEXTS = (b'"delta":{"content":"', b'"delta": {"content": "', b'"text":"', b'"te
 """What stands before the text of a delta, as servers write it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Burst:
     """A whole stream in good order. `events`: what the client gets of it. `usage`: the last counts that it told.
 
@@ -37,10 +37,10 @@ class Burst:
 
     events: bytes
     usage: Json | None
-    ended: frozenset[str]
+    ended: set[str]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Deltas:
     """The pieces from `begin` to `end`, that one not included. Each seems to be `before`, a text and `after`, which is
     an event; it begins and ends so, and its text is sound."""
@@ -80,22 +80,21 @@ def read_burst(pieces: Sequence[bytes], *, include_usage: bool, max_bytes: int) 
     if end + len(tail) > max_bytes or not deltas.are(events, len(head) - len(pieces[deltas.begin]), end):
         return None
     usage: Json | None = None
-    ended: frozenset[str] = frozenset()
+    ended: set[str] = set()
     for _, chunk in (*first, *last):
-        ended |= ended_in(chunk)
+        ended.update(ended_in(chunk))
         counts = chunk.get("usage")
         if isinstance(counts, dict):
             usage = counts
     return Burst(events, usage, ended)
 
 
-def ended_in(chunk: Json) -> frozenset[str]:
+def ended_in(chunk: Json) -> Sequence[str]:
     """The indexes of the answers that tell in this chunk how they ended."""
     choices = chunk.get("choices")
-    told = choices if isinstance(choices, list) else []
-    return frozenset(
-        [str(choice.get("index")) for choice in told if isinstance(choice, dict) and choice.get("finish_reason")]
-    )
+    if not isinstance(choices, list):
+        return ()
+    return [str(choice.get("index")) for choice in choices if isinstance(choice, dict) and choice.get("finish_reason")]
 
 
 def _deltas(pieces: Sequence[bytes]) -> _Deltas | None:
@@ -130,10 +129,10 @@ def _cut(event: bytes) -> tuple[bytes, bytes] | None:
 
 def _are_sound(texts: list[bytes]) -> bool:
     """Whether each is the content of a JSON string, so that no key of an event can be in it; and one is not empty."""
-    joined = b'"'.join(texts)
-    if b"\\" in joined or joined.count(b'"') != len(texts) - 1 or b"\n" in joined or b"\r" in joined:
+    joined = b"".join(texts)
+    if b'"' in joined or b"\\" in joined or b"\n" in joined or b"\r" in joined:
         return any(json.strings(texts) or ())
-    return len(joined) >= len(texts)
+    return bool(joined)
 
 
 def _chunks(events: bytes) -> list[tuple[bytes, Json]] | None:

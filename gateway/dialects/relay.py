@@ -184,7 +184,7 @@ class ChunkRelay:
             self.finished = True
             return frame.raw + END
         if _FINISHED[0] in payload or _FINISHED[1] in payload:
-            self._told |= ended_in(_object(frame))
+            self._told |= frozenset(ended_in(_object(frame)))
         if b'"usage"' in payload and not (_NO_USAGE[0] in payload or _NO_USAGE[1] in payload):
             chunk = _object(frame)
             usage = chunk.get("usage")

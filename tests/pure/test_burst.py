@@ -40,13 +40,13 @@ def odd(content: bytes, place: int = 5) -> list[bytes]:
 
 @pytest.mark.proves("CHAT-relay-burst")
 def test_the_usual_stream_is_seen_at_once_as_it_is() -> None:
-    assert burst(USUAL) == Burst(b"".join(USUAL), COUNTS, frozenset({"0"}))
+    assert burst(USUAL) == Burst(b"".join(USUAL), COUNTS, {"0"})
 
 
 @pytest.mark.proves("CHAT-relay-burst")
 def test_a_chunk_of_nothing_but_counts_is_for_who_asked() -> None:
     found = burst(USUAL, include_usage=False)
-    assert found == Burst(b"".join([ROLE, *WORDS, STOP, END]), COUNTS, frozenset({"0"}))
+    assert found == Burst(b"".join([ROLE, *WORDS, STOP, END]), COUNTS, {"0"})
 
 
 @pytest.mark.parametrize(
