@@ -117,7 +117,7 @@ def _deltas(pieces: Sequence[bytes]) -> _Deltas | None:
 
 def _cut(event: bytes) -> tuple[bytes, bytes] | None:
     """What stands before the text of a delta and behind it; None where that is not to be seen in the bytes."""
-    key = next((key for key in _TEXTS if key in event), b"")
+    key = _TEXTS[0] if _TEXTS[0] in event else next((key for key in _TEXTS[1:] if key in event), b"")
     start = event.find(key) + len(key)
     end = event.find(b'"', start)
     if not key or event[end - 1 : end] == b"\\" or b"\r" in event:

@@ -11,6 +11,7 @@ import asyncio
 import math
 from collections.abc import AsyncIterable
 from typing import Protocol, cast
+from weakref import WeakKeyDictionary
 
 import httpx2
 
@@ -35,13 +36,14 @@ class Owner(Protocol):
         """It was in use, or idle, and is closed now."""
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.BufferedProtocol):
     """A connection to `origin`; `reused` from its second exchange on. Its `owner` has it only once it is open.
 
     `writing`: what is written goes out; False while the network holds it back.
     """
 
     __slots__ = (
+        "_buffer",
         "_deadline",
         "_early",
         "_exchange",
@@ -69,6 +71,7 @@ class Connection(asyncio.Protocol):
         self.owner: Owner = _NOBODY
         self._loop = loop
         self._outlet = outlet_of(loop)
+        self._buffer = _buffer_of(loop)
         self._held = b""
         self._transport: asyncio.Transport = _NO_TRANSPORT
         self._exchange: Exchange | None = None
@@ -211,7 +214,14 @@ class Connection(asyncio.Protocol):
         # uvloop's transports are that without being instances of it.
         self._transport = cast(asyncio.Transport, transport)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.data_received(self._buffer[:nbytes])
+
+    def data_received(self, data: bytes | memoryview) -> None:
+        """What came; nothing of it is kept."""
         exchange = self._exchange
         if exchange is None:
             self._unasked()
@@ -346,6 +356,18 @@ class Connection(asyncio.Protocol):
             self._arm(self._deadline)
         else:
             self._fail(self._late(_LATE[self._late]))
+
+
+_buffers: WeakKeyDictionary[asyncio.AbstractEventLoop, memoryview] = WeakKeyDictionary()
+
+
+def _buffer_of(loop: asyncio.AbstractEventLoop) -> memoryview:
+    """Where all connections of a loop read into, one after the other: a piece of memory for each read would first have
+    to be brought to the processor."""
+    buffer = _buffers.get(loop)
+    if buffer is None:
+        buffer = _buffers[loop] = memoryview(bytearray(HIGH_WATER))
+    return buffer
 
 
 _LATE: dict[type[httpx2.TimeoutException], str] = {

@@ -71,7 +71,7 @@ class AnswerParser:
             parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=True)
             self._strict = False
 
-    def feed(self, data: bytes) -> list[bytes]:
+    def feed(self, data: bytes | memoryview) -> list[bytes]:
         """The body in these bytes, in the pieces that the server made of it.
 
         Whether the head, or all, is here, the exchange knows; what went wrong, `fault`.
