@@ -24,6 +24,7 @@ _FEW = 8
 
 _DATA = b"data: "
 _OBJECT = b"data: {"
+_BETWEEN = b"\n\ndata: "
 _TEXTS = (b'"delta":{"content":"', b'"delta": {"content": "', b'"text":"', b'"text": "')
 """What stands before the text of a delta, as servers write it."""
 
@@ -137,20 +138,19 @@ def _are_sound(texts: list[bytes]) -> bool:
 
 def _chunks(events: bytes) -> list[tuple[bytes, Json]] | None:
     """The data of whole events and the chunks in it; None when one tells an error, or is more than a line of data."""
-    found: list[tuple[bytes, Json]] = []
-    if not events.startswith(_OBJECT) or not events.endswith(b"\n\n"):
+    if not events.startswith(_OBJECT) or not events.endswith(b"\n\n") or b"\r" in events:
         return None
-    for text in events[len(_DATA) : -2].split(b"\n\n" + _DATA):
-        if b"\n" in text or b"\r" in text:
-            return None
-        try:
-            chunk = json.loads_served(text)
-        except ValueError:
-            return None
+    texts = events[len(_DATA) : -2].split(_BETWEEN)
+    if events.count(b"\n") != 2 * len(texts):
+        return None
+    try:
+        chunks = [json.loads_served(text) for text in texts]
+    except ValueError:
+        return None
+    for chunk in chunks:
         if not isinstance(chunk, dict) or chunk.get("error") or chunk.get("object") == "error":
             return None
-        found.append((text, chunk))
-    return found
+    return list(zip(texts, chunks, strict=True))
 
 
 def _speaks(chunk: Json) -> bool:
