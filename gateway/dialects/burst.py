@@ -73,9 +73,9 @@ def read_burst(pieces: Sequence[bytes], *, include_usage: bool, max_bytes: int) 
     if not tail.endswith(END):
         return None
     first, last = _chunks(head), _chunks(tail[: -len(END)])
-    if not (first and last and _speaks(first[-1][1])) or any(_only_counts(chunk) for _, chunk in first):
+    if not (first and last and _speaks(first[-1][1])) or any(only_counts(chunk) for _, chunk in first):
         return None
-    rest = b"".join([_DATA + text + b"\n\n" for text, chunk in last if include_usage or not _only_counts(chunk)])
+    rest = b"".join([_DATA + text + b"\n\n" for text, chunk in last if include_usage or not only_counts(chunk)])
     events = b"".join([*pieces[: deltas.end], rest, END])
     end = len(events) - len(rest) - len(END)
     if end + len(tail) > max_bytes or not deltas.are(events, len(head) - len(pieces[deltas.begin]), end):
@@ -96,6 +96,11 @@ def ended_in(chunk: Json) -> Sequence[str]:
     if not isinstance(choices, list):
         return ()
     return [str(choice.get("index")) for choice in choices if isinstance(choice, dict) and choice.get("finish_reason")]
+
+
+def only_counts(chunk: Json) -> bool:
+    """Whether a chunk tells token counts and nothing of an answer: programs that did not ask for it fail on it."""
+    return not chunk.get("choices") and isinstance(chunk.get("usage"), dict)
 
 
 def _deltas(pieces: Sequence[bytes]) -> _Deltas | None:
@@ -161,7 +166,3 @@ def _speaks(chunk: Json) -> bool:
         return False
     delta = choice.get("delta")
     return isinstance(choice.get("text") if delta is None else isinstance(delta, dict) and delta.get("content"), str)
-
-
-def _only_counts(chunk: Json) -> bool:
-    return chunk.get("choices") == [] and isinstance(chunk.get("usage"), dict)

@@ -13,7 +13,7 @@ from typing import Any
 
 from gateway.core import json
 from gateway.core.frames import Frame
-from gateway.dialects.burst import Burst, ended_in, read_burst
+from gateway.dialects.burst import Burst, ended_in, only_counts, read_burst
 from gateway.errors import GatewayError, StreamTruncated
 from gateway.wire.sse import END, plain
 
@@ -185,12 +185,12 @@ class ChunkRelay:
             return frame.raw + END
         if _FINISHED[0] in payload or _FINISHED[1] in payload:
             self._told |= frozenset(ended_in(_object(frame)))
-        if b'"usage"' in payload and not (_NO_USAGE[0] in payload or _NO_USAGE[1] in payload):
+        if b'"usage"' in payload and _USAGE.search(payload):
             chunk = _object(frame)
             usage = chunk.get("usage")
             if isinstance(usage, dict):
                 self.usage = usage
-                if chunk.get("choices") == [] and not self._include_usage:
+                if not self._include_usage and only_counts(chunk):
                     return b""
         self._passed = True
         return frame.raw
@@ -290,7 +290,7 @@ def _news(events: bytes) -> list[tuple[int, int]]:
     while (at := events.rfind(b'"usage"', 0, end)) >= 0:
         end = events.rfind(b"\n", 0, at) + 1
         if events.startswith(_NO_USAGE, at):  # then most likely in all events before it, too
-            starts.update(_counted(events[:end]))
+            starts.update(_counted(events[: events.find(b"\n", at) + 1]))
             break
         starts.add(end)
     places: list[tuple[int, int]] = []

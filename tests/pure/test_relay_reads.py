@@ -97,6 +97,9 @@ EVENTS = [
     event({"choices": [], "usage": {"prompt_tokens": 6}}).replace(b'":', b'" : '),
     event({"choices": [{"a": {"usage": {"b": 1}, "c": {"usage": None}}}]}),
     event({"choices": [{"a": {"usage": None}}], "usage": COUNTS}),
+    event({"choices": [], "usage": COUNTS, "a": {"usage": None}}),
+    event({"usage": COUNTS}),
+    event({"choices": None, "usage": COUNTS}),
     event({"object": "error", "message": f"bad {SECRET}"}),
     event({"error": {"message": f"key {SECRET} of a@example.com", "code": "x"}}),
     event({"error": f"boom {SECRET}"}),
@@ -203,6 +206,27 @@ def test_counts_among_chunks_that_tell_none_are_found() -> None:
     assert relay.pass_on(stream, read) == stream
     assert relay.usage == COUNTS
     assert check([stream, stream + END], include_usage=True).startswith(stream)
+
+
+@pytest.mark.parametrize(
+    "counted",
+    [
+        event({"choices": [], "usage": COUNTS, "x": {"usage": None}}),
+        event({"choices": [], "x": {"usage": None}, "usage": COUNTS}),
+        event({"choices": [], "usage": COUNTS}).replace(b"}\n", b',"usage_x":{"usage": null}}\n'),
+        event({"choices": None, "usage": COUNTS}),
+        event({"usage": COUNTS}),
+    ],
+    ids=str,
+)
+@pytest.mark.proves("CHAT-relay-reads")
+def test_a_chunk_of_counts_is_known_by_them_whatever_else_it_says(counted: bytes) -> None:
+    pieces = [*[delta("a", usage=None)] * 20, delta("", reason="stop"), counted, END]
+    stream = b"".join(pieces)
+    joined, relay = ChunkRelay(include_usage=False), ChunkRelay(include_usage=False)
+    assert joined.has_joined(joined.join(pieces, 1 << 20))
+    assert relay.pass_on(stream, read) == check([stream]) == stream.replace(counted, b"")
+    assert joined.usage == relay.usage == COUNTS
 
 
 @pytest.mark.parametrize(
