@@ -199,6 +199,12 @@ def test_of_a_read_with_news_only_the_events_that_hold_them_are_read() -> None:
 
 
 @pytest.mark.proves("CHAT-relay-reads")
+def test_a_comment_before_chunks_of_the_same_read_is_not_sent_on() -> None:
+    relay = ChunkRelay(include_usage=False)
+    assert relay.pass_on(b": working\n\n" + delta("a") + delta("b"), read) == delta("a") + delta("b")
+
+
+@pytest.mark.proves("CHAT-relay-reads")
 def test_counts_among_chunks_that_tell_none_are_found() -> None:
     none, counted = delta("a", usage=None), delta("b", usage=COUNTS)
     stream = none * 20 + counted + none * 20 + counted + none
