@@ -205,6 +205,13 @@ def test_a_comment_before_chunks_of_the_same_read_is_not_sent_on() -> None:
 
 
 @pytest.mark.proves("CHAT-relay-reads")
+def test_what_follows_an_error_in_the_same_read_is_not_sent_on() -> None:
+    relay, failed = ChunkRelay(include_usage=False), event({"error": {"message": "boom"}})
+    assert relay.pass_on(delta("a") + failed + delta("b"), read) == delta("a") + failed + END
+    assert relay.error == {"message": "boom"}
+
+
+@pytest.mark.proves("CHAT-relay-reads")
 def test_counts_among_chunks_that_tell_none_are_found() -> None:
     none, counted = delta("a", usage=None), delta("b", usage=COUNTS)
     stream = none * 20 + counted + none * 20 + counted + none
