@@ -57,6 +57,7 @@ class RotatingFile:
         self._clock = clock
         self._lock = threading.Lock()
         self._tidying: threading.Thread | None = None
+        self._untidy = False  # a backup came that no tidying has seen
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._file = self._open()
         self._size = 0  # as last looked at, and what this process has written since
@@ -82,8 +83,9 @@ class RotatingFile:
         with self._lock:
             os.close(self._file)
             self._file = -1  # a late line must not go to whatever is opened next
-        if self._tidying is not None:
-            self._tidying.join()
+            tidying = self._tidying
+        if tidying is not None:
+            tidying.join()
 
     def _open(self) -> int:
         file = -1
@@ -127,10 +129,21 @@ class RotatingFile:
         os.close(former)
         self._size = os.fstat(self._file).st_size
         self._torn = False
+        self._untidy = True
         if self._tidying is None or not self._tidying.is_alive():
             # Compressing 100 MB takes seconds, which the event loop does not have.
-            self._tidying = threading.Thread(target=self._tidy, name="log-rotation", daemon=True)
+            self._tidying = threading.Thread(target=self._tidy_all, name="log-rotation", daemon=True)
             self._tidying.start()
+
+    def _tidy_all(self) -> None:
+        """Tidy until no backup has come in the meantime."""
+        while True:
+            with self._lock:  # a rotation comes before this, and is seen, or after it, and starts the next thread
+                if not self._untidy:
+                    self._tidying = None
+                    return
+                self._untidy = False
+            self._tidy()
 
     def _tidy(self) -> None:
         """Compress backups, remove those too many or too old."""

@@ -10,6 +10,7 @@ import os
 import stat
 import subprocess
 import sys
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -214,6 +215,27 @@ def test_backups_too_many_or_too_old_are_removed(tmp_path: Path) -> None:
         file.close()  # waits for the tidying
     assert not old.exists()
     assert len(list(tmp_path.glob("g-*"))) <= 2
+
+
+@pytest.mark.proves("HTTP-log-rotation")
+def test_a_backup_made_while_older_ones_are_tidied_is_counted_too(tmp_path: Path) -> None:
+    seen, released = threading.Event(), threading.Event()
+    clock = Clock()
+
+    def now() -> datetime:
+        if threading.current_thread().name == "log-rotation":  # which has listed the backups before it asks
+            seen.set()
+            assert released.wait(10)
+        return clock()
+
+    file = RotatingFile(tmp_path / "g.log", max_bytes=20, max_backups=1, max_age_days=7, compress=False, now=now)
+    file.write(b"a" * 15)
+    file.write(b"b" * 15)
+    assert seen.wait(10)
+    file.write(b"c" * 15)
+    released.set()
+    file.close()
+    assert [backup.read_bytes() for backup in tmp_path.glob("g-*")] == [b"b" * 15]
 
 
 @pytest.mark.proves("HTTP-log-rotation")
