@@ -10,6 +10,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from gateway.cli.heads import STARTS, Headers, lines_of
+from gateway.cli.place import PLACE_BYTES, Place
 from gateway.cli.waiting import Event
 from gateway.surfaces.reply import TASK
 
@@ -45,13 +46,16 @@ class Cycle:
         "_expects_continue",
         "_flow",
         "_head_only",
+        "_in_pieces",
         "_left_to_send",
         "_news",
         "_outbox",
         "_pieces",
+        "_place",
         "_protocol",
         "_task",
         "_waiting_bytes",
+        "_wants_whole",
         "complete",
         "disconnected",
         "keep_alive",
@@ -74,8 +78,12 @@ class Cycle:
         self.keep_alive = keep_alive
         # the request
         self._expects_continue = expects_continue
-        self._pieces: list[bytes] = []
+        self._pieces: list[bytes | Place] = []
         self._waiting_bytes = 0
+        self._place: Place | None = None
+        """What comes behind the pieces."""
+        self._wants_whole = self._in_pieces = False
+        """What the application asked for first: the whole body, or what has come."""
         self.more_body = True
         self._news = False
         """Something came that nobody has received."""
@@ -98,40 +106,61 @@ class Cycle:
 
     def put(self, piece: bytes) -> None:
         """A piece of the body has come."""
-        self._pieces.append(piece)
-        self._waiting_bytes += len(piece) + _PIECE_BYTES
-        if self._waiting_bytes > HIGH_WATER:
-            self._flow.pause_reading()
-        self._news = True
-        if self._event is not None:
-            self._event.set()
+        self._add(piece, len(piece))
+
+    def gather(self, length: int) -> int:
+        """From now on the body, of that length, comes as `place` says. Returns how much of it has not come yet.
+
+        To be called before anybody had the time to receive of it.
+        """
+        start = self._taken()
+        more = length - len(start)
+        self._place = Place(start, min(more, PLACE_BYTES))
+        return more
+
+    def place(self, more: int) -> Place | None:
+        """Where the next of so many `more` bytes go, to be `filled`; None: they are to be put, in pieces."""
+        if self._in_pieces or self.complete or self.disconnected:
+            return None
+        if self._place is None:
+            self._place = Place(b"", min(more, PLACE_BYTES))
+        return self._place
+
+    def filled(self, count: int) -> None:
+        """So many bytes have come where `place` said."""
+        place = self._place
+        assert place is not None
+        if place.fill(count):
+            self._place = None
+            self._add(place, place.size)
+        else:
+            self._tell()
 
     def end(self) -> None:
         """The body is complete."""
         self.more_body = False
-        self._news = True
-        if self._event is not None:
-            self._event.set()
+        self._tell()
 
     def leave(self) -> None:
         """The client is gone, or will not hear this answer."""
         if not self.complete:
             self.disconnected = True
-        self._news = True
-        if self._event is not None:
-            self._event.set()
+        self._tell()
 
     # the application's side -------------------------------------------------------------------------------------------
 
     def whole(self) -> bytes | None:
-        """The whole body, if it has come and nobody has received of it: what `receive` would say, without a wait."""
+        """The whole body, if it has come and nobody has received of it: what `receive` would say, without a wait.
+
+        Whoever has asked for it is told by `receive` that more has come, and gets it in large pieces.
+        """
+        self._wants_whole = True
         if self.more_body or not self._news or self.disconnected or self.complete:
             return None
         self._news = self._expects_continue = False
         if self._flow.read_paused:
             self._flow.resume_reading()
-        pieces, self._pieces = self._pieces, []
-        return b"".join(pieces)
+        return self._taken()
 
     async def receive(self) -> Message:
         """`receive` of ASGI; returns without a wait what is there."""
@@ -141,6 +170,8 @@ class Cycle:
                 self._outbox.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         if not self.disconnected and not self.complete:
             self._flow.resume_reading()
+            if not self._wants_whole:
+                self._in_pieces = True
             if not self._news:
                 await self._more()
             self._news = False
@@ -206,6 +237,18 @@ class Cycle:
             await self.send({"type": "http.response.start", "status": 500, "headers": _INTERNAL})
             await self.send({"type": "http.response.body", "body": b"Internal Server Error"})
 
+    def _add(self, piece: bytes | Place, size: int) -> None:
+        self._pieces.append(piece)
+        self._waiting_bytes += size + _PIECE_BYTES
+        if self._waiting_bytes > HIGH_WATER:
+            self._flow.pause_reading()
+        self._tell()
+
+    def _tell(self) -> None:
+        self._news = True
+        if self._event is not None:
+            self._event.set()
+
     async def _more(self) -> None:
         if self._event is None:
             self._event = Event(asyncio.get_running_loop())
@@ -215,7 +258,10 @@ class Cycle:
     def _taken(self) -> bytes:
         pieces, self._pieces = self._pieces, []
         self._waiting_bytes = 0
-        return b"".join(pieces)
+        if self._in_pieces and self._place is not None:
+            pieces.append(self._place)
+            self._place = None
+        return b"".join([piece.content() if isinstance(piece, Place) else piece for piece in pieces])
 
     def _send_head(self, status: int, headers: Headers) -> None:
         self.started = True

@@ -20,6 +20,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from gateway.cli.cycle import Cycle
+from gateway.cli.intake import LEAST_BYTES, Intake
 from gateway.cli.outbox import Outbox
 from gateway.cli.waiting import Event
 from gateway.errors import GatewayError, HeadTooLarge, InvalidRequest, RequestTimeout
@@ -48,6 +49,19 @@ def _target(root: str, url: bytes) -> tuple[str, bytes, bytes]:
     return root + (unquote(path) if "%" in path else path), root.encode("ascii") + parsed.path, parsed.query or b""
 
 
+def _told(headers: list[tuple[bytes, bytes]]) -> int:
+    """The length of a body in a head that the parser has accepted; 0 where it is not told."""
+    framing = dict(headers)
+    return 0 if b"transfer-encoding" in framing else int(framing.get(b"content-length", 0))
+
+
+def _new_parser(protocol: HttpToolsProtocol) -> httptools.HttpRequestParser:
+    """As uvicorn makes it: what comes behind a request that wanted to be the last is not an error."""
+    parser = httptools.HttpRequestParser(protocol)
+    parser.set_dangerous_leniencies(lenient_data_after_close=True)
+    return parser
+
+
 _known_target = lru_cache(maxsize=256)(_target)
 
 
@@ -56,6 +70,7 @@ class Protocol(HttpToolsProtocol):
 
     # uvicorn's own are all that CPython keeps together for a class; with more, each connection has a table to itself.
     __slots__ = (
+        "_body_begins",
         "_brought",
         "_deadline",
         "_head_bytes",
@@ -80,6 +95,8 @@ class Protocol(HttpToolsProtocol):
         """Of the request that is answered; those behind it wait in the pipeline."""
         self._in_head = False
         self._head_bytes = 0
+        self._body_begins = False
+        """The head that was read last may have a body that has not come yet."""
         self._brought = False
         """The read that is parsed has brought the end of a request."""
         self._upgrades = False
@@ -115,7 +132,8 @@ class Protocol(HttpToolsProtocol):
             assert self._latest is not None
             self._latest.keep_alive = False
 
-    def data_received(self, data: bytes) -> None:
+    def data_received(self, data: bytes | memoryview) -> None:
+        """Of a view nothing is kept."""
         if self._refused:
             return
         self._brought = False
@@ -133,6 +151,8 @@ class Protocol(HttpToolsProtocol):
                 self._refuse(HeadTooLarge(f"The request line and headers are longer than {HEAD_BYTES} bytes."))
             elif not self._head_is_due:
                 self._wait(HEAD_SECONDS, head_is_due=True)
+        elif self._body_begins:
+            self._take_in()
 
     # what the parser finds --------------------------------------------------------------------------------------------
 
@@ -165,6 +185,7 @@ class Protocol(HttpToolsProtocol):
             "state": self.app_state.copy(),
         }
         self._in_head = self._head_is_due = False
+        self._body_begins = True
         self._deadline = math.inf
         # An upgrade to the parser, a method we do not have to us.
         self._upgrades = parser.should_upgrade() and method != "CONNECT"
@@ -201,6 +222,7 @@ class Protocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         cycle = self._latest
         self._brought = True
+        self._body_begins = False
         if cycle is not None and not self._upgrades and not cycle.complete:
             cycle.end()
 
@@ -220,13 +242,33 @@ class Protocol(HttpToolsProtocol):
     def _is_idle(self) -> bool:
         return self._running is None or self._running.complete
 
+    # large bodies -----------------------------------------------------------------------------------------------------
+
+    def _take_in(self) -> None:
+        """Have the rest of a body read past the parser, if it is large and its length was told."""
+        self._body_begins = False
+        cycle = self._latest
+        told = _told(self.headers)
+        if cycle is None or told < LEAST_BYTES or self._refused:
+            return
+        intake = self.transport.get_protocol()
+        if not isinstance(intake, Intake):
+            intake = Intake(self)
+            self.transport.set_protocol(intake)
+        intake.begin(cycle, cycle.gather(told))
+
+    def on_body_end(self) -> None:
+        """A body has been read past the parser, which still expects it."""
+        self.parser = _new_parser(self)
+        self.on_message_complete()
+
     # upgrades ---------------------------------------------------------------------------------------------------------
 
     def _should_upgrade(self) -> bool:
         """To WebSocket, from a GET only: its own parser has no answer to another method."""
         return self.parser.get_method() == b"GET" and super()._should_upgrade()
 
-    def _other_protocol(self, rest: bytes) -> None:
+    def _other_protocol(self, rest: bytes | memoryview) -> None:
         """Upgrade to WebSocket; ignore any other wish, as RFC 9110 (7.8) wants, and read the body (Java asks for h2c).
 
         The parser takes what follows the headers for the other protocol. So it is told of the same request again,
@@ -244,7 +286,7 @@ class Protocol(HttpToolsProtocol):
                 lines += [b"connection: ", b"close" if b"close" in value.lower() else b"keep-alive", b"\r\n"]
             elif name != b"upgrade":
                 lines += [name, b": ", value, b"\r\n"]
-        self.parser = httptools.HttpRequestParser(self)
+        self.parser = _new_parser(self)
         self.data_received(b"".join([*lines, b"\r\n", rest]))
 
     # what has to end --------------------------------------------------------------------------------------------------

@@ -70,6 +70,7 @@ class Wire(asyncio.Transport):
         super().__init__()
         self.reading = True
         self.closed = False
+        self.protocol: asyncio.BaseProtocol = asyncio.Protocol()
         self.written = b""
 
     def write(self, data: bytes) -> None:  # type: ignore[override]
@@ -80,6 +81,25 @@ class Wire(asyncio.Transport):
 
     def close(self) -> None:
         self.closed = True
+
+    def get_protocol(self) -> asyncio.BaseProtocol:
+        return self.protocol
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        self.protocol = protocol
+
+    def read(self, data: bytes) -> int:
+        """Data comes from the network; returns how much of it was read at once."""
+        if not isinstance(self.protocol, asyncio.BufferedProtocol):
+            assert isinstance(self.protocol, asyncio.Protocol)
+            self.protocol.data_received(data)
+            return len(data)
+        room = self.protocol.get_buffer(-1)
+        assert isinstance(room, memoryview) and len(room) > 0
+        count = min(len(room), len(data))
+        room[:count] = data[:count]
+        self.protocol.buffer_updated(count)
+        return count
 
     def pause_reading(self) -> None:
         self.reading = False
@@ -92,6 +112,7 @@ def bare(app: Any, wire: Wire) -> tuple[Protocol, ServerState]:
     """A connection without a socket, and what its server knows."""
     config, state = uvicorn.Config(app, http=Protocol, log_config=None, access_log=False), ServerState()
     line = Protocol(config, state, {}, asyncio.get_running_loop())
+    wire.protocol = line
     line.connection_made(wire)
     return line, state
 

@@ -11,6 +11,10 @@ SPEED: dict[str, Promise] = {
     ),
     "SPEED-body-pieces": Promise("speed 3", "A body in many small pieces is read whole, however the network cut it."),
     "SPEED-whole-body": Promise("speed 6", "A body that has come is there without a wait, and told once."),
+    "SPEED-in-place": Promise(
+        "speed 2",
+        "A large body of a told length is read where it stays; nothing else than the parser says is told of it.",
+    ),
     "SPEED-no-task": Promise("speed 2", "A request that is answered at once makes no task, and leaves no timer."),
     "SPEED-at-once": Promise(
         "speed 2",

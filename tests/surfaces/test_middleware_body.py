@@ -286,3 +286,7 @@ def test_depth_is_seen_in_long_bodies_too(long: int) -> None:
     assert parse_json(body(8), 8) == json.loads(body(8))
     assert refused(body(9)).param == "a"
     assert refused(json.dumps({"a": [1] * long, "b": [[[[[[[[[1]]]]]]]]]}).encode()).param == "b"
+    values: list[object] = [1, [], {"x": [1]}]
+    for value in values:
+        assert parse_json(json.dumps({"a": [value] * long}).encode(), 8) == {"a": [value] * long}
+    assert refused(json.dumps({"a": [1] * long, "b": [{"x": [[]] * long, "y": [[[[[[[]]]]]]]}]}).encode()).param == "b"

@@ -35,6 +35,9 @@ _ZSTD_WINDOW = 8 * 1024 * 1024
 _SHORT_BYTES = 16 * 1024
 """Up to here all brackets are counted; beyond, one is found after the other, and no more than are needed."""
 
+_FEW_VALUES = 1000
+"""To walk them takes less time than to look for brackets in a long body."""
+
 _SHOWN_CHARACTERS = 100
 """Of a field's name: the client made it up."""
 
@@ -104,12 +107,7 @@ def parse_body(body: bytes, depth: int) -> tuple[dict[str, Any], bytes]:
         raise InvalidRequest(f"The request body is not valid JSON: {error}") from error
     if not isinstance(document, dict):
         raise InvalidRequest(f"The request body must be a JSON object, not {_kind(document)}.")
-    # So many brackets are needed to nest so deep: most bodies need not be walked.
-    if len(body) <= _SHORT_BYTES:
-        brackets = len(body) - len(body.replace(b"{", b"").replace(b"[", b""))  # `count` looks at each byte by itself
-    else:
-        brackets = _brackets(body, depth)
-    if brackets > depth and _deeper(document, depth):
+    if _may_nest(document, body, depth) and _deeper(document, depth):
         raise _too_deep(document, depth)
     return document, body
 
@@ -233,19 +231,40 @@ def _brackets(body: bytes, enough: int) -> int:
     return found
 
 
+def _may_nest(document: dict[str, Any], body: bytes, depth: int) -> bool:
+    """Whether a body may nest deeper than `depth`. For that it needs so many brackets: most need not be walked."""
+    if len(body) <= _SHORT_BYTES:  # `count` looks at each byte by itself
+        return len(body) - len(body.replace(b"{", b"").replace(b"[", b"")) > depth
+    values = 0
+    level: list[Any] = [document]
+    for _ in range(depth):
+        values += sum(map(len, level))
+        if values > _FEW_VALUES:
+            return _brackets(body, depth) > depth
+        level = _within(level)
+        if not level:
+            return False
+    return True
+
+
 def _deeper(document: dict[str, Any], depth: int) -> bool:
     """Whether containers nest deeper than `depth`, looked at level by level: no recursion, each value once."""
     level: list[Any] = [document]
     for _ in range(depth):
-        level = [
-            value
-            for container in level
-            for value in (container.values() if type(container) is dict else container)
-            if type(value) is dict or type(value) is list
-        ]
+        level = _within(level)
         if not level:
             return False
     return True
+
+
+def _within(containers: list[Any]) -> list[Any]:
+    """The containers directly within these."""
+    return [
+        value
+        for container in containers
+        for value in (container.values() if type(container) is dict else container)
+        if type(value) is dict or type(value) is list
+    ]
 
 
 def _kind(value: object) -> str:
