@@ -35,7 +35,7 @@ WORLDS: dict[str, tuple[Mode, dict[str, Json]]] = {
 @pytest_asyncio.fixture(scope="module", loop_scope="session", params=WORLDS)
 async def pair_of(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Team]:
     mode, providers = WORLDS[request.param]
-    upstream, limits = {"fallback": ["second"]}, {"idle_seconds": 0.3, "json_seconds": 0.3}
+    upstream, limits = {"fallback": ["second"]}, {"idle_seconds": 1, "json_seconds": 1}
     async with team(
         mode, tmp_path_factory.mktemp("pair"), providers=providers, upstream=upstream, limits=limits
     ) as made:
@@ -44,7 +44,7 @@ async def pair_of(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
 
 @pytest.fixture
 def pair(pair_of: Team) -> Iterator[Team]:
-    """A default upstream, and a second one that stands in for it; both wait 0.3 s for an answer."""
+    """A default upstream, and a second one that stands in for it; both wait a second for an answer."""
     yield pair_of
     pair_of.reset()
 
