@@ -77,6 +77,12 @@ async def test_a_body_is_the_join_of_its_pieces() -> None:
     assert await read(Arriving(b"")) == b""
 
 
+@pytest.mark.proves("HTTP-body", "SPEED-in-place")
+async def test_a_body_that_came_in_one_piece_is_not_copied() -> None:
+    body = b"one" * 100
+    assert await read(Arriving(b"", b"", body, b"")) is body
+
+
 @pytest.mark.proves("HTTP-body")
 async def test_a_byte_order_mark_is_taken_off() -> None:
     assert await read(Arriving(b"\xef\xbb\xbf" + DOCUMENT)) == DOCUMENT

@@ -145,9 +145,10 @@ async def _received(receive: Receive, limit: int, patience: float) -> bytes:
         size += len(piece)
         if size > limit:
             raise _too_large(limit)
-        pieces.append(piece)
+        if piece:  # else it only says that something came
+            pieces.append(piece)
         if not message.get("more_body", False):
-            return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            return b"".join(pieces)  # which copies no piece that is alone
 
 
 class _Decoder(Protocol):
