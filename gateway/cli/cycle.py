@@ -115,22 +115,26 @@ class Cycle:
         """
         start = self._taken()
         more = length - len(start)
-        self._place = Place(start, min(more, PLACE_BYTES))
+        self._place = Place(start, more)
         return more
 
     def place(self, more: int) -> Place | None:
         """Where the next of so many `more` bytes go, to be `filled`; None: they are to be put, in pieces."""
         if self._in_pieces or self.complete or self.disconnected:
             return None
-        if self._place is None:
-            self._place = Place(b"", min(more, PLACE_BYTES))
-        return self._place
+        place = self._place
+        if place is None:
+            place = self._place = Place(b"", more)
+        elif place.is_full:
+            place = self._place = Place(place.content(), more)
+        return place
 
-    def filled(self, count: int) -> None:
-        """So many bytes have come where `place` said."""
+    def filled(self, count: int, more: int) -> None:
+        """So many bytes have come where `place` said, and so many are still to come."""
         place = self._place
         assert place is not None
-        if place.fill(count):
+        place.fill(count)
+        if place.is_full and (not more or place.size >= PLACE_BYTES):
             self._place = None
             self._add(place, place.size)
         else:
@@ -145,6 +149,7 @@ class Cycle:
         """The client is gone, or will not hear this answer."""
         if not self.complete:
             self.disconnected = True
+        self._forget()
         self._tell()
 
     # the application's side -------------------------------------------------------------------------------------------
@@ -244,6 +249,11 @@ class Cycle:
             self._flow.pause_reading()
         self._tell()
 
+    def _forget(self) -> None:
+        """What has come of the body will not be asked for any more."""
+        self._pieces = []
+        self._place = None
+
     def _tell(self) -> None:
         self._news = True
         if self._event is not None:
@@ -311,6 +321,8 @@ class Cycle:
         if self._left_to_send:
             raise RuntimeError("Response content shorter than Content-Length")
         self.complete = True
+        if self.more_body:
+            self._forget()
         if self._event is not None:
             self._event.set()
         if not self.keep_alive:

@@ -56,7 +56,7 @@ class Intake(asyncio.BufferedProtocol):
             return
         self._due -= nbytes
         if self._in_place:
-            cycle.filled(nbytes)
+            cycle.filled(nbytes, self._due)
         else:
             protocol.on_body(bytes(self._buffer[:nbytes]))
         if not self._due:

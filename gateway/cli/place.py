@@ -7,15 +7,20 @@ import io
 PLACE_BYTES = 2 * 1024 * 1024
 """The largest. Longer bodies are read in several."""
 
+_FIRST_BYTES = 64 * 1024
+_GROWTH = 15
+"""Of what is told to come, so many times what is here is believed: words alone shall not take memory."""
+
 
 class Place:
     """Bytes of which some are here, and the others are written into `rest`."""
 
-    __slots__ = ("_file", "_rest", "_start", "size")
+    __slots__ = ("_file", "_rest", "_start", "is_full", "size")
 
     def __init__(self, start: bytes, more: int) -> None:
-        """`start`: what is here; so many `more` may come, at least one."""
-        self.size = len(start) + more
+        """`start`: what is here; `more`: how many bytes are told to come, of which it has room for some, or all."""
+        self.size = len(start) + min(more, PLACE_BYTES, max(_FIRST_BYTES, _GROWTH * len(start)))
+        self.is_full = False
         self._start = start
         self._file: io.BytesIO | None = None  # not before something comes: many a request is refused for its head
         self._rest = memoryview(b"")
@@ -30,10 +35,10 @@ class Place:
             self._start = b""
         return self._rest
 
-    def fill(self, count: int) -> bool:
-        """So many bytes have been written into `rest`. Returns whether it is full."""
+    def fill(self, count: int) -> None:
+        """So many bytes have been written into `rest`."""
         self._rest = self._rest[count:]
-        return not self._rest
+        self.is_full = not self._rest
 
     def content(self) -> bytes:
         """What is here, taken out: nothing more can be written.

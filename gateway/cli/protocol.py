@@ -26,7 +26,7 @@ from gateway.cli.waiting import Event
 from gateway.errors import GatewayError, HeadTooLarge, InvalidRequest, RequestTimeout
 from gateway.logs import get_logger
 from gateway.surfaces.errors import render_error
-from gateway.surfaces.headers import by_name
+from gateway.surfaces.headers import by_name, told_length
 from gateway.surfaces.middleware.body import WHOLE
 from gateway.surfaces.middleware.edge import ANSWER, OFFER
 
@@ -47,12 +47,6 @@ def _target(root: str, url: bytes) -> tuple[str, bytes, bytes]:
     parsed = httptools.parse_url(url)
     path = parsed.path.decode("ascii")
     return root + (unquote(path) if "%" in path else path), root.encode("ascii") + parsed.path, parsed.query or b""
-
-
-def _told(headers: list[tuple[bytes, bytes]]) -> int:
-    """The length of a body in a head that the parser has accepted; 0 where it is not told."""
-    framing = dict(headers)
-    return 0 if b"transfer-encoding" in framing else int(framing.get(b"content-length", 0))
 
 
 def _new_parser(protocol: HttpToolsProtocol) -> httptools.HttpRequestParser:
@@ -247,15 +241,15 @@ class Protocol(HttpToolsProtocol):
     def _take_in(self) -> None:
         """Have the rest of a body read past the parser, if it is large and its length was told."""
         self._body_begins = False
-        cycle = self._latest
-        told = _told(self.headers)
-        if cycle is None or told < LEAST_BYTES or self._refused:
+        cycle, headers = self._latest, dict(self.headers)
+        length = told_length(headers) or 0
+        if cycle is None or length < LEAST_BYTES or b"transfer-encoding" in headers or self._refused:
             return
         intake = self.transport.get_protocol()
         if not isinstance(intake, Intake):
             intake = Intake(self)
             self.transport.set_protocol(intake)
-        intake.begin(cycle, cycle.gather(told))
+        intake.begin(cycle, cycle.gather(length))
 
     def on_body_end(self) -> None:
         """A body has been read past the parser, which still expects it."""

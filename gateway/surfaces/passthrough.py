@@ -15,6 +15,7 @@ from gateway.core.splice import replace_text
 from gateway.engine.passing import PROVIDER_HEADER, Cargo, Passage, Passing
 from gateway.errors import InvalidRequest, MethodNotAllowed
 from gateway.surfaces.client import Client, serve, too_large
+from gateway.surfaces.headers import by_name, told_length
 from gateway.surfaces.middleware.body import read_body
 
 if TYPE_CHECKING:
@@ -74,8 +75,7 @@ class _Headers:
         found = {name: value.decode("latin-1") for name, value in scope["headers"]}
         self.content_type = found.get(b"content-type", "")
         self.provider = found.get(PROVIDER_HEADER.encode(), "").strip()
-        length = found.get(b"content-length", "")
-        self.length = int(length) if length.isdigit() else None
+        self.length = told_length(by_name(scope))
         self.has_body = bool(self.length) or b"transfer-encoding" in found
         kind = self.content_type.partition(";")[0].strip().lower()
         self.is_json = kind == "application/json" or kind.endswith("+json")

@@ -15,6 +15,9 @@ SPEED: dict[str, Promise] = {
         "speed 2",
         "A large body of a told length is read where it stays; nothing else than the parser says is told of it.",
     ),
+    "SPEED-in-place-words": Promise(
+        "speed 3", "A length that is told takes no memory by itself, and nothing of a body stays behind its answer."
+    ),
     "SPEED-no-task": Promise("speed 2", "A request that is answered at once makes no task, and leaves no timer."),
     "SPEED-at-once": Promise(
         "speed 2",

@@ -17,6 +17,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from gateway.config import Limits
 from gateway.errors import GatewayError, InvalidRequest, RequestTimeout, RequestTooLarge, UnsupportedEncoding
+from gateway.surfaces.headers import told_length
 from gateway.surfaces.middleware.body import _SHORT_BYTES, ClientLeft, parse_json, read_body
 from tests.serving import serving
 from tests.surfaces.stack import Stack, error_of
@@ -86,6 +87,23 @@ async def test_a_body_that_came_in_one_piece_is_not_copied() -> None:
 @pytest.mark.proves("HTTP-body")
 async def test_a_byte_order_mark_is_taken_off() -> None:
     assert await read(Arriving(b"\xef\xbb\xbf" + DOCUMENT)) == DOCUMENT
+
+
+@pytest.mark.proves("HTTP-body-limit")
+@pytest.mark.parametrize(
+    ("value", "length"),
+    [
+        (b"0", 0),
+        (b"17", 17),
+        (b" 0017\t", 17),
+        (b"0" * 5000, 0),
+        (b"0" * 5000 + b"17", 17),
+        (b"9" * 5000, int("9" * 20)),
+        *((odd, None) for odd in (b"", b"+5", b"-5", b"5_0", b"5.0", b"0x5", b"5, 5", "\u0665".encode())),
+    ],
+)
+def test_a_length_is_told_by_digits_alone(value: bytes, length: int | None) -> None:
+    assert told_length({b"content-length": value}) == length
 
 
 @pytest.mark.proves("HTTP-body-limit")

@@ -10,7 +10,7 @@ import zstandard
 
 from gateway.core import json
 from gateway.errors import InvalidRequest, RequestTimeout, RequestTooLarge, UnsupportedEncoding
-from gateway.surfaces.headers import by_name
+from gateway.surfaces.headers import by_name, told_length
 from gateway.surfaces.middleware.patience import Patience
 
 if TYPE_CHECKING:
@@ -67,8 +67,7 @@ async def read_body(scope: Scope, receive: Receive, limits: Bounds) -> bytes:
         return body
     limit = limits.body_bytes
     seen = by_name(scope)
-    length = seen.get(b"content-length", b"")
-    if length.isdigit() and int(length) > limit:
+    if (told_length(seen) or 0) > limit:
         raise _too_large(limit)
     decoders = _decoders(_encodings(scope["headers"])) if b"content-encoding" in seen else ()
     body = await _received(receive, limit, limits.idle_seconds)
