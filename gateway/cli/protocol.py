@@ -33,6 +33,9 @@ from gateway.surfaces.middleware.edge import ANSWER, OFFER
 HEAD_BYTES = 128 * 1024
 """The parser sets no bound to a request line and headers. Reads are of up to 256 KiB, so this is not an exact one."""
 
+_TARGET_BYTES = 65535
+"""httptools takes no longer one apart."""
+
 LINGER_SECONDS = 1.0
 
 HEAD_SECONDS = 30.0
@@ -137,7 +140,10 @@ class Protocol(HttpToolsProtocol):
             self._other_protocol(data[upgrade.args[0] :])
             return
         except httptools.HttpParserError:
-            self.send_400_response("Invalid HTTP request received.")
+            if self._in_head and len(self.url) > _TARGET_BYTES:
+                self._refuse(HeadTooLarge(f"The request's target is longer than {_TARGET_BYTES} bytes."))
+            else:
+                self.send_400_response("Invalid HTTP request received.")
         if self._in_head and not self._refused:
             if not self._brought:  # else what of the read is of this head is not known
                 self._head_bytes += len(data)

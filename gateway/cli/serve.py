@@ -123,6 +123,7 @@ def _bind(context: Context) -> tuple[list[Address], list[socket.socket]]:
 
 def _run(context: Context, addresses: list[Address], sockets: list[socket.socket], *, demo: bool) -> bool:
     """Serve until a signal comes; False when the app could not start."""
+    from gateway import logs
     from gateway.cli import server
 
     settings = context.settings
@@ -137,6 +138,7 @@ def _run(context: Context, addresses: list[Address], sockets: list[socket.socket
     if settings.server.workers == 1:
         return server.run(settings, context.workdir, sockets, demo=demo, hooks=hooks)
     os.environ.update(context.environ)
+    logs.configure(settings.logging, context.workdir, seldom=True)  # the lines are the workers'
     return server.run_workers(
         settings,
         sockets,

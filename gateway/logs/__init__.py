@@ -37,13 +37,13 @@ def get_logger(name: str) -> FilteringBoundLogger:
     return logger
 
 
-def configure(settings: Logging, workdir: Path) -> None:
-    """Set up where lines go. May be called again; the former log file is closed.
+def configure(settings: Logging, workdir: Path, *, seldom: bool = False) -> None:
+    """Set up where lines go. May be called again; the former log file is closed. `seldom`: as `RotatingFile` has it.
 
     Raises OSError when the log file cannot be opened.
     """
     level = _LEVELS[settings.level]
-    sink.use(_targets(settings, workdir))
+    sink.use(_targets(settings, workdir, seldom))
     structlog.configure(
         processors=[noted],
         wrapper_class=bound_logger(level),
@@ -63,7 +63,7 @@ def settle() -> None:
     sink.settle()
 
 
-def _targets(settings: Logging, workdir: Path) -> Iterable[tuple[Form, IO[str] | RotatingFile]]:
+def _targets(settings: Logging, workdir: Path, seldom: bool) -> Iterable[tuple[Form, IO[str] | RotatingFile]]:
     """`both` is standard error and the file."""
     if settings.output != "file":
         stream = sys.stdout if settings.output == "stdout" else sys.stderr
@@ -80,5 +80,6 @@ def _targets(settings: Logging, workdir: Path) -> Iterable[tuple[Form, IO[str] |
             max_backups=options.max_backups,
             max_age_days=options.max_age_days,
             compress=options.compress,
+            seldom=seldom,
         )
         yield (as_text(color=False) if settings.format == "text" else as_json), file

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import math
 import os
 import shutil
 import sys
@@ -44,10 +45,14 @@ class RotatingFile:
         max_backups: int,
         max_age_days: int,
         compress: bool,
+        seldom: bool = False,
         now: Callable[[], datetime] = _now,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Opens the file, readable by its owner only. `clock`: seconds from any start. Raises OSError."""
+        """Opens the file, readable by its owner only. `clock`: seconds from any start. Raises OSError.
+
+        `seldom`: this process lets go of the file after each write, so that it never keeps a backup from the others.
+        """
         self._path = path
         self._max_bytes = max_bytes
         self._max_backups = max_backups
@@ -63,29 +68,48 @@ class RotatingFile:
         self._size = 0  # as last looked at, and what this process has written since
         self._look_at = clock()
         self._torn = False
+        self._seldom = seldom
+        if seldom:
+            self._let_go()
 
     def write(self, lines: bytes | bytearray) -> None:
         """Append whole lines, in one piece. Raises OSError when they could not be written."""
         with self._lock:
-            now = self._clock()
-            if now >= self._look_at or self._size + len(lines) > self._max_bytes:
-                self._look_at = now + _LOOK_SECONDS
-                with contextlib.suppress(OSError):  # better a file that is too large than a line that is lost
-                    self._look(len(lines))
-            if self._torn:
-                lines = b"\n" + lines
-            written = os.write(self._file, lines)
-            self._size += written
-            self._torn = written != len(lines)  # a full disk takes a part; what comes next begins a line of its own
+            if not self._seldom:
+                self._append(lines)
+                return
+            self._file = self._open()
+            self._look_at = -math.inf
+            try:
+                self._append(lines)
+            finally:
+                self._let_go()
 
     def close(self) -> None:
         """Close the file and wait for the compression of the last backup."""
         with self._lock:
-            os.close(self._file)
-            self._file = -1  # a late line must not go to whatever is opened next
+            if not self._seldom:
+                self._let_go()
+            self._seldom = False
             tidying = self._tidying
         if tidying is not None:
             tidying.join()
+
+    def _append(self, lines: bytes | bytearray) -> None:
+        now = self._clock()
+        if now >= self._look_at or self._size + len(lines) > self._max_bytes:
+            self._look_at = now + _LOOK_SECONDS
+            with contextlib.suppress(OSError):  # better a file that is too large than a line that is lost
+                self._look(len(lines))
+        if self._torn:
+            lines = b"\n" + lines
+        written = os.write(self._file, lines)
+        self._size += written
+        self._torn = written != len(lines)  # a full disk takes a part; what comes next begins a line of its own
+
+    def _let_go(self) -> None:
+        os.close(self._file)
+        self._file = -1  # a late line must not go to whatever is opened next
 
     def _open(self) -> int:
         file = -1

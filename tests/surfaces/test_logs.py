@@ -178,9 +178,17 @@ class Clock:
         return self.now
 
 
-def rotating(path: Path, *, compress: bool = False, backups: int = 10, clock: Clock | None = None) -> RotatingFile:
+def rotating(
+    path: Path, *, compress: bool = False, backups: int = 10, clock: Clock | None = None, seldom: bool = False
+) -> RotatingFile:
     return RotatingFile(
-        path, max_bytes=20, max_backups=backups, max_age_days=7, compress=compress, now=clock or Clock()
+        path,
+        max_bytes=20,
+        max_backups=backups,
+        max_age_days=7,
+        compress=compress,
+        seldom=seldom,
+        now=clock or Clock(),
     )
 
 
@@ -260,6 +268,24 @@ def test_two_processes_share_a_file_without_renaming_each_others(tmp_path: Path)
     other.close()
     (backup,) = tmp_path.glob("g-*")
     assert (backup.read_bytes(), (tmp_path / "g.log").read_bytes()) == (b"a" * 15, b"b" * 15 + b"c" * 5)
+
+
+@pytest.mark.proves("HTTP-log-rotation")
+@pytest.mark.parametrize("seldom", [True, False])
+def test_a_process_that_writes_seldom_keeps_no_backup_from_being_packed(tmp_path: Path, seldom: bool) -> None:
+    busy, idle = rotating(tmp_path / "g.log", compress=True), rotating(tmp_path / "g.log", compress=True, seldom=seldom)
+    idle.write(b"a" * 5)
+    busy.write(b"b" * 15)
+    busy.write(b"c" * 15)  # renames
+    busy.close()
+    (backup,) = tmp_path.glob("g-*")
+    assert backup.suffix == (".gz" if seldom else ".log")
+    assert not seldom or gzip.decompress(backup.read_bytes()) == b"a" * 5 + b"b" * 15
+    idle.write(b"d" * 5)
+    idle.close()
+    assert not seldom or (tmp_path / "g.log").read_bytes() == b"c" * 15 + b"d" * 5
+    with pytest.raises(OSError, match="descriptor"):
+        idle.write(b"late")
 
 
 @pytest.mark.proves("HTTP-log-secrets")

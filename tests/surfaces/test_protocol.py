@@ -102,6 +102,18 @@ async def test_headers_without_end_are_refused() -> None:
 
 
 @pytest.mark.proves("HTTP-head-bounds")
+@pytest.mark.parametrize("longer", [0, 1, 50_000])
+async def test_a_target_that_is_too_long_is_refused(longer: int) -> None:
+    async with serving(echo) as url:
+        answer = await said(url, b"GET /" + b"a" * (65534 + longer) + b" HTTP/1.1\r\nConnection: close\r\n\r\n")
+    if longer:
+        status, _, error = refusal(answer)
+        assert (status, error["code"]) == (431, "request_header_fields_too_large")
+    else:
+        assert answer.startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.proves("HTTP-head-bounds")
 @pytest.mark.parametrize("start", [b"", b"GET / HTTP/1.1\r\nHost:"])
 async def test_headers_that_do_not_come_are_not_waited_for(start: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.05)
