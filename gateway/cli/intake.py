@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
+
+from gateway.inlet import buffer_of
 
 if TYPE_CHECKING:
     from gateway.cli.cycle import Cycle
@@ -19,7 +20,7 @@ LEAST_BYTES = 64 * 1024
 """Of a body. With a shorter one it would cost more than it saves."""
 
 READ_BYTES = 64 * 1024
-"""Of a read of what is parsed. Less than the loop's own: what of a body is read with its head is copied."""
+"""Of a read of what is parsed. Few: what of a body is read with its head is copied."""
 
 
 class Intake(asyncio.BufferedProtocol):
@@ -29,7 +30,7 @@ class Intake(asyncio.BufferedProtocol):
 
     def __init__(self, protocol: Protocol) -> None:
         self._protocol = protocol
-        self._buffer = _buffer_of(protocol.loop)
+        self._buffer = buffer_of(protocol.loop)[:READ_BYTES]
         self._cycle: Cycle | None = None
         """Of the request whose body is read."""
         self._due = 0
@@ -75,14 +76,3 @@ class Intake(asyncio.BufferedProtocol):
 
     def resume_writing(self) -> None:
         self._protocol.resume_writing()
-
-
-_BUFFERS: WeakKeyDictionary[asyncio.AbstractEventLoop, memoryview] = WeakKeyDictionary()
-
-
-def _buffer_of(loop: asyncio.AbstractEventLoop) -> memoryview:
-    """One for all connections of the loop: what is in it is done with before the next of them reads."""
-    buffer = _BUFFERS.get(loop)
-    if buffer is None:
-        buffer = _BUFFERS[loop] = memoryview(bytearray(READ_BYTES))
-    return buffer

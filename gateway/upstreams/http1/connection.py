@@ -11,17 +11,17 @@ import asyncio
 import math
 from collections.abc import AsyncIterable
 from typing import Protocol, cast
-from weakref import WeakKeyDictionary
 
 import httpx2
 
+from gateway.inlet import READ_BYTES, buffer_of
 from gateway.outlet import outlet_of
 from gateway.upstreams.http1.exchange import Exchange
 from gateway.upstreams.http1.message import Message, Origin
 from gateway.upstreams.http1.parsing import AnswerParser
 
-HIGH_WATER = 256 * 1024
-"""The size of one read. More than that, unread, and the network has to wait."""
+HIGH_WATER = READ_BYTES
+"""More than one read that nobody has asked for, and the network has to wait."""
 _JOINED_BYTES = 16 * 1024
 """Up to here head and body are one write, at the end of the turn; beyond, the copy would be dearer."""
 
@@ -71,7 +71,7 @@ class Connection(asyncio.BufferedProtocol):
         self.owner: Owner = _NOBODY
         self._loop = loop
         self._outlet = outlet_of(loop)
-        self._buffer = _buffer_of(loop)
+        self._buffer = buffer_of(loop)
         self._held = b""
         self._transport: asyncio.Transport = _NO_TRANSPORT
         self._exchange: Exchange | None = None
@@ -356,18 +356,6 @@ class Connection(asyncio.BufferedProtocol):
             self._arm(self._deadline)
         else:
             self._fail(self._late(_LATE[self._late]))
-
-
-_buffers: WeakKeyDictionary[asyncio.AbstractEventLoop, memoryview] = WeakKeyDictionary()
-
-
-def _buffer_of(loop: asyncio.AbstractEventLoop) -> memoryview:
-    """Where all connections of a loop read into, one after the other: a piece of memory for each read would first have
-    to be brought to the processor."""
-    buffer = _buffers.get(loop)
-    if buffer is None:
-        buffer = _buffers[loop] = memoryview(bytearray(HIGH_WATER))
-    return buffer
 
 
 _LATE: dict[type[httpx2.TimeoutException], str] = {
