@@ -8,6 +8,7 @@ import shlex
 import shutil
 import socket
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -166,3 +167,16 @@ def test_several_workers_share_their_addresses_and_end_with_0(
     assert process.exit_code() == 0
     assert manager.recv(64) == b"STOPPING=1"
     assert not unix.exists()
+
+
+@pytest.mark.proves("CLI-workers", "HTTP-log-rotation")
+def test_the_log_file_is_held_by_the_workers_alone(cli: Cli, processes: list[Process]) -> None:
+    cli.write("logging: {output: file}")
+    process = Process(cli, "serve", "--workers", "2", "--listen", "127.0.0.1:0")
+    processes.append(process)
+    assert httpx2.get(f"{process.base_url()}/healthz", trust_env=False).status_code == 200
+    held = [str(file.readlink()) for file in Path(f"/proc/{process.pid}/fd").iterdir()]
+    assert held and not [file for file in held if file.endswith(".log")]
+    process.terminate()
+    assert process.exit_code() == 0
+    assert '"/healthz"' in (cli.workdir / "logs" / "codex-gateway.log").read_text()
